@@ -1,0 +1,135 @@
+"""A bundle: a trained age model as a folder of files, and the card that says what it is.
+
+```
+program.pt2    torch.export, dynamic batch: uint8[B,3,S,S] -> probabilities float32[B,K], embedding float32[B,E]
+card.json      the card below
+golden.npz     inputs uint8[n,3,S,S] with the probabilities and embedding they must give
+weights.pt     what further training starts from
+```
+A bundle is immutable: it is written beside its place and renamed into it when complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from station.domain import StationError
+
+FORMAT = 1
+PROGRAM, CARD, GOLDEN, WEIGHTS = "program.pt2", "card.json", "golden.npz", "weights.pt"
+
+
+class BundleError(StationError):
+    """A folder is not a bundle this station can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured value with its 95% bootstrap interval over individuals."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """One manifest a model was fitted on."""
+
+    name: str
+    sha256: str
+    faces: int
+    individuals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a bundle says of itself.  Ages and spreads are in years."""
+
+    version: str
+    architecture: str
+    species: str
+    bins_years: tuple[float, ...]
+    """The age of each of the K outputs."""
+    input_px: int
+    """S: the side of the square crops."""
+    crop_margin: float
+    """Added around a face box on each side, as a fraction of the box's longer side."""
+    temperature: float
+    """Already inside the program; stated for the record."""
+    interval_quantile: float | None
+    """Half the 90% interval in standard deviations (conformal by individual); None: too few animals to know."""
+    loss: str
+    training: tuple[TrainingData, ...]
+    individuals: tuple[str, ...]
+    """Who the model was fitted on: nobody of these may judge it."""
+    metrics: dict[str, Figure]
+    created_at: str
+    libraries: dict[str, str]
+    tau_years: float | None = None
+    """Spread of the error that pictures of one animal share; None: not measured."""
+    sigma_years: float | None = None
+    """Spread of the error from picture to picture of one animal; None: not measured."""
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """The card as it stands in the bundle."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Reads a card; raises `BundleError` where it is not one."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            if raw.get("format") != FORMAT:
+                raise BundleError(f"format {raw.get('format')!r} is not {FORMAT}: made by another version of the training")
+            known = {f.name for f in fields(cls)}
+            raw = {key: value for key, value in raw.items() if key in known}
+            raw["bins_years"] = tuple(float(b) for b in raw["bins_years"])
+            raw["training"] = tuple(TrainingData(**t) for t in raw["training"])
+            raw["individuals"] = tuple(raw["individuals"])
+            raw["metrics"] = {name: Figure(**figure) for name, figure in raw["metrics"].items()}
+            return cls(**raw)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BundleError(f"not a bundle's card: {error!r}") from error
+
+
+def read_card(bundle: Path) -> Card:
+    """The card of a bundle folder; raises `BundleError` where the folder is not a complete bundle."""
+    missing = [name for name in (PROGRAM, CARD, GOLDEN) if not (bundle / name).is_file()]
+    if missing:
+        raise BundleError(f"{bundle} is not a bundle: {', '.join(missing)} missing; make one with `training fit`")
+    try:
+        return Card.from_json((bundle / CARD).read_text(encoding="utf-8"))
+    except BundleError as error:
+        raise BundleError(f"{bundle / CARD}: {error}") from error
+
+
+@contextmanager
+def writing(bundle: Path) -> Iterator[Path]:
+    """A scratch folder that becomes `bundle` when the block ends well, and vanishes when it does not.
+
+    Raises `BundleError` where `bundle` exists already: bundles are never changed.
+    """
+    if bundle.exists():
+        raise BundleError(f"{bundle} exists already, and a bundle is never changed: choose another --out")
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{bundle.name}.", dir=bundle.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        for file in scratch.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        scratch.rename(bundle)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise

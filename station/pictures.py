@@ -1,0 +1,213 @@
+"""From bytes to pixels: what a picture is, when and by what it was taken, and square crops of its faces.
+
+The one room of Pillow.  A picture that cannot be used raises `BadPicture` with its reason; the caller records it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from station.domain import WHOLE, Box, Pixels, Reason
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
+_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")
+_GREY = 127
+
+# EXIF tags (Exif 2.32, CIPA DC-008)
+_MAKE, _MODEL, _ORIENTATION, _EXIF_IFD = 0x010F, 0x0110, 0x0112, 0x8769
+_DATETIME_ORIGINAL, _OFFSET_ORIGINAL = 0x9003, 0x9011
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class BadPicture(Exception):
+    """A picture cannot be used: `reason` for counting, `detail` for the person who looks."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Exif:
+    """What the camera wrote beside the picture, as written."""
+
+    taken: str | None = None
+    """DateTimeOriginal, `YYYY:MM:DD HH:MM:SS`, local time."""
+    offset: str | None = None
+    """OffsetTimeOriginal, such as `+08:00`."""
+    make: str | None = None
+    model: str | None = None
+
+
+class Picture:
+    """An opened picture; its pixels are decoded when asked for, no larger than needed.
+
+    `width` and `height` are those of the upright picture at full resolution, in pixels.
+    """
+
+    def __init__(self, data: bytes, max_pixels: int = 100_000_000) -> None:
+        """Reads the header.  Raises `BadPicture`."""
+        self._data = data
+        image = self._open()
+        if image.width * image.height > max_pixels:
+            raise BadPicture(
+                Reason.TOO_LARGE,
+                f"{image.width} x {image.height} pixels are more than the limit of {max_pixels / 1e6:g} megapixels",
+            )
+        self.exif, orientation = _exif(image)
+        self._turn = _UPRIGHT.get(orientation)
+        sideways = orientation in (5, 6, 7, 8)
+        self.width, self.height = (image.height, image.width) if sideways else (image.width, image.height)
+
+    def _open(self) -> Image.Image:
+        if not self._data:
+            raise BadPicture(Reason.EMPTY, "the file is empty")
+        try:
+            return Image.open(io.BytesIO(self._data), formats=_FORMATS)
+        except UnidentifiedImageError:
+            raise BadPicture(*_unidentified(self._data)) from None
+        except Image.DecompressionBombError as error:
+            raise BadPicture(Reason.TOO_LARGE, str(error)) from None
+        except _DECODER_ERRORS as error:
+            raise BadPicture(Reason.CORRUPT, f"the header cannot be read: {error}") from None
+
+    def pixels(self, scale: float = 1.0) -> Image.Image:
+        """The upright picture in RGB, at least `scale` of its full size (JPEG decodes at 1/2, 1/4 or 1/8).
+
+        Raises `BadPicture`.
+        """
+        image = self._open()
+        if scale < 1:
+            image.draft(None, (max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale))))
+        try:
+            image.load()
+            rgb = _rgb(image)
+        except _DECODER_ERRORS as error:
+            cut = "truncated" in str(error) or "premature" in str(error).lower() or "unexpected end" in str(error)
+            reason = Reason.TRUNCATED if cut or isinstance(error, EOFError) else Reason.CORRUPT
+            raise BadPicture(reason, str(error) or type(error).__name__) from None
+        return rgb.transpose(self._turn) if self._turn is not None else rgb
+
+    def crops(
+        self, boxes: Sequence[Box], size_px: int, margin: float = 0.0, masked: Sequence[Box] = ()
+    ) -> Pixels:
+        """Square crops around `boxes`, uint8, N x 3 x `size_px` x `size_px`: alike in training and in service.
+
+        `margin` widens a box on each side by that fraction of its longer side.  What lies outside the picture,
+        and what lies in `masked` boxes (people), is grey.  Raises `BadPicture`.
+        """
+        if not boxes:
+            return np.empty((0, 3, size_px, size_px), np.uint8)
+        sides = [_side(box, self.width, self.height, margin) for box in boxes]
+        image = self.pixels(scale=min(1.0, size_px / min(sides)))
+        for box in masked:
+            corner = (round(box.x * image.width), round(box.y * image.height))
+            size = (math.ceil(box.width * image.width) + 1, math.ceil(box.height * image.height) + 1)
+            image.paste((_GREY,) * 3, (*corner, corner[0] + size[0], corner[1] + size[1]))
+        return np.stack([_square(image, box, size_px, margin) for box in boxes])
+
+
+def _side(box: Box, width: float, height: float, margin: float) -> float:
+    return max(1.0, max(box.width * width, box.height * height) * (1 + 2 * margin))
+
+
+def _square(image: Image.Image, box: Box, size_px: int, margin: float) -> Pixels:
+    side = _side(box, image.width, image.height, margin)
+    left = (box.x + box.width / 2) * image.width - side / 2
+    top = (box.y + box.height / 2) * image.height - side / 2
+    inside = (max(0.0, left), max(0.0, top), min(image.width, left + side), min(image.height, top + side))
+    scale = size_px / side
+    spot = [round((inside[0] - left) * scale), round((inside[1] - top) * scale)]
+    spot += [round((inside[2] - left) * scale), round((inside[3] - top) * scale)]
+    target = (max(1, spot[2] - spot[0]), max(1, spot[3] - spot[1]))
+    part = image.resize(target, Image.Resampling.BICUBIC, box=inside)
+    square = Image.new("RGB", (size_px, size_px), (_GREY,) * 3)
+    square.paste(part, (spot[0], spot[1]))
+    return np.asarray(square).transpose(2, 0, 1)
+
+
+# What Pillow's decoders raise on damaged files
+_DECODER_ERRORS = (
+    OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError,
+    MemoryError, ZeroDivisionError, AttributeError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Any mode as 8-bit RGB; deeper greys are shifted down by the bits they use."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image).astype(np.float64)
+        top = values.max(initial=0.0)
+        bits = max(8, math.ceil(math.log2(top + 1))) if top > 0 else 8
+        bits = 16 if 12 < bits <= 16 else bits
+        image = Image.fromarray(np.clip(values / 2.0 ** (bits - 8), 0, 255).astype(np.uint8))
+    elif image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (_GREY, _GREY, _GREY, 255)), image.convert("RGBA"))
+    return image.convert("RGB") if image.mode != "RGB" else image
+
+
+def _unidentified(data: bytes) -> tuple[Reason, str]:
+    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*")) or (
+        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    ):
+        if len(data) < 1024:
+            return Reason.TRUNCATED, f"only {len(data)} bytes of the file are there"
+        return Reason.UNSUPPORTED, "it begins like a picture, but of a kind that cannot be decoded"
+    if not any(data[:4096]):
+        return Reason.CORRUPT, "the file holds only zero bytes"
+    return Reason.NOT_AN_IMAGE, f"not a JPEG, PNG, TIFF or WebP picture: it begins with {data[:12]!r}"
+
+
+def _exif(image: Image.Image) -> tuple[Exif, int]:
+    """The few tags that matter, and the orientation; damaged EXIF counts as none."""
+    try:
+        base = image.getexif()
+        more = base.get_ifd(_EXIF_IFD)
+        orientation = base.get(_ORIENTATION, 1)
+    except _DECODER_ERRORS:
+        return Exif(), 1
+    exif = Exif(_text(more.get(_DATETIME_ORIGINAL)), _text(more.get(_OFFSET_ORIGINAL)), _text(base.get(_MAKE)), _text(base.get(_MODEL)))
+    return exif, orientation if isinstance(orientation, int) else 1
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    return value.strip("\0 ") or None if isinstance(value, str) else None
+
+
+def save_jpeg(pixels: Pixels, taken: str | None = None, offset: str | None = None, model: str | None = None) -> bytes:
+    """A JPEG of uint8 H x W x 3, with EXIF times as a camera writes them (`YYYY:MM:DD HH:MM:SS`, `+08:00`)."""
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    if model:
+        exif[_MODEL] = model
+    tags = exif.get_ifd(_EXIF_IFD)
+    if taken:
+        tags[_DATETIME_ORIGINAL] = taken
+    if offset:
+        tags[_OFFSET_ORIGINAL] = offset
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=90, exif=exif)
+    return out.getvalue()
+
+
+__all__ = ["SUFFIXES", "WHOLE", "BadPicture", "Exif", "Picture", "save_jpeg"]

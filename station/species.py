@@ -1,0 +1,66 @@
+"""Species files: the life stages of a species by age, and its facts.  Limits are configuration, never constants."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from station.domain import StationError
+
+
+class SpeciesError(StationError):
+    """A species file is missing or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeStage:
+    """A named age class that begins at `from_years`, inclusive, and ends where the next one begins."""
+
+    name: str
+    from_years: float
+
+
+@dataclass(frozen=True, slots=True)
+class Species:
+    """What a species file says."""
+
+    name: str
+    scientific_name: str
+    longevity_years: float
+    life_stages: tuple[LifeStage, ...]
+
+    def stage(self, age_years: float) -> str:
+        """The life stage at an age in years."""
+        reached = [stage.name for stage in self.life_stages if age_years >= stage.from_years]
+        return reached[-1] if reached else self.life_stages[0].name
+
+
+def folder() -> Path:
+    """Where the species files that come with the station lie."""
+    installed = Path(__file__).parent / "species_files"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "config" / "species"
+
+
+def find(name: str) -> Species | None:
+    """The species file of that name that comes with the station; None where there is none."""
+    file = folder() / f"{name}.toml"
+    return read(file) if file.is_file() else None
+
+
+def read(file: Path) -> Species:
+    """Reads a species file; raises `SpeciesError`."""
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        stages = tuple(LifeStage(str(s["name"]), float(s["from_years"])) for s in raw["life_stages"])
+        species = Species(
+            str(raw["name"]), str(raw["scientific_name"]), float(raw["longevity_years"]), stages
+        )
+    except OSError as error:
+        raise SpeciesError(f"the species file {file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise SpeciesError(f"the species file {file} is wrong: {error!r}; see config/species/giant_panda.toml") from error
+    starts = [stage.from_years for stage in stages]
+    if not stages or starts[0] != 0 or starts != sorted(set(starts)):
+        raise SpeciesError(f"the species file {file}: life_stages must begin at from_years = 0 and rise")
+    return species
