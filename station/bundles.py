@@ -90,7 +90,9 @@ class Card:
         try:
             raw: dict[str, Any] = json.loads(text)
             if raw.get("format") != FORMAT:
-                raise BundleError(f"format {raw.get('format')!r} is not {FORMAT}: made by another version of the training")
+                raise BundleError(
+                    f"format {raw.get('format')!r} is not {FORMAT}: made by another version of the training"
+                )
             known = {f.name for f in fields(cls)}
             raw = {key: value for key, value in raw.items() if key in known}
             raw["bins_years"] = tuple(float(b) for b in raw["bins_years"])

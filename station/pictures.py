@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from station.domain import WHOLE, Box, Pixels, Reason
+from station.domain import Box, Pixels, Reason
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 _FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")
@@ -106,9 +106,7 @@ class Picture:
             raise BadPicture(reason, str(error) or type(error).__name__) from None
         return rgb.transpose(self._turn) if self._turn is not None else rgb
 
-    def crops(
-        self, boxes: Sequence[Box], size_px: int, margin: float = 0.0, masked: Sequence[Box] = ()
-    ) -> Pixels:
+    def crops(self, boxes: Sequence[Box], size_px: int, margin: float = 0.0, masked: Sequence[Box] = ()) -> Pixels:
         """Square crops around `boxes`, uint8, N x 3 x `size_px` x `size_px`: alike in training and in service.
 
         `margin` widens a box on each side by that fraction of its longer side.  What lies outside the picture,
@@ -184,7 +182,12 @@ def _exif(image: Image.Image) -> tuple[Exif, int]:
         orientation = base.get(_ORIENTATION, 1)
     except _DECODER_ERRORS:
         return Exif(), 1
-    exif = Exif(_text(more.get(_DATETIME_ORIGINAL)), _text(more.get(_OFFSET_ORIGINAL)), _text(base.get(_MAKE)), _text(base.get(_MODEL)))
+    exif = Exif(
+        _text(more.get(_DATETIME_ORIGINAL)),
+        _text(more.get(_OFFSET_ORIGINAL)),
+        _text(base.get(_MAKE)),
+        _text(base.get(_MODEL)),
+    )
     return exif, orientation if isinstance(orientation, int) else 1
 
 
@@ -208,6 +211,3 @@ def save_jpeg(pixels: Pixels, taken: str | None = None, offset: str | None = Non
     out = io.BytesIO()
     image.save(out, "JPEG", quality=90, exif=exif)
     return out.getvalue()
-
-
-__all__ = ["SUFFIXES", "WHOLE", "BadPicture", "Exif", "Picture", "save_jpeg"]

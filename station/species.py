@@ -53,13 +53,13 @@ def read(file: Path) -> Species:
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
         stages = tuple(LifeStage(str(s["name"]), float(s["from_years"])) for s in raw["life_stages"])
-        species = Species(
-            str(raw["name"]), str(raw["scientific_name"]), float(raw["longevity_years"]), stages
-        )
+        species = Species(str(raw["name"]), str(raw["scientific_name"]), float(raw["longevity_years"]), stages)
     except OSError as error:
         raise SpeciesError(f"the species file {file} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise SpeciesError(f"the species file {file} is wrong: {error!r}; see config/species/giant_panda.toml") from error
+        raise SpeciesError(
+            f"the species file {file} is wrong: {error!r}; see config/species/giant_panda.toml"
+        ) from error
     starts = [stage.from_years for stage in stages]
     if not stages or starts[0] != 0 or starts != sorted(set(starts)):
         raise SpeciesError(f"the species file {file}: life_stages must begin at from_years = 0 and rise")

@@ -1,0 +1,189 @@
+"""The command line.  Thin: every command says what it does, and calls what does it."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from station.domain import StationError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="How old is each animal that the camera traps saw, and how sure is that.",
+    epilog="Example: `station scan /media/card --camera ridge --model models/current --db station.db`",
+)
+
+
+class Form(enum.StrEnum):
+    """How a listing is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Finder(enum.StrEnum):
+    """Where the faces are."""
+
+    WHOLE = "whole"
+    MEGADETECTOR = "megadetector"
+
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
+Database = Annotated[Path, typer.Option("--db", help="the SQLite database")]
+
+
+def now() -> datetime:
+    """The one place that asks for the time."""
+    return datetime.now(UTC)
+
+
+@app.command(epilog="Example: `station run --config /etc/station/station.toml`")
+def run(config: Config = Path("config/station.toml")) -> None:
+    """Watch the camera folders and estimate what arrives, until stopped (SIGTERM or Ctrl-C)."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    from station import daemon, settings  # noqa: PLC0415
+
+    daemon.run(settings.load(config), now)
+
+
+@app.command(epilog="Example: `station check --config station.toml`")
+def check(config: Config = Path("config/station.toml")) -> None:
+    """Tell everything that is wrong with configuration, folders, bundle, database, device and space."""
+    from station import check, terminal  # noqa: PLC0415
+
+    raise typer.Exit(terminal.findings(check.check(config, now())) == check.Level.WRONG)
+
+
+@app.command(epilog="Example: `station scan /media/card --camera ridge --model models/current --db station.db`")
+def scan(
+    folder: Annotated[Path, typer.Argument(help="the folder with the pictures", exists=True, file_okay=False)],
+    camera: Annotated[str, typer.Option(help="the camera's id")],
+    model: Annotated[Path, typer.Option(help="a bundle folder")],
+    db: Database,
+    faces: Annotated[Finder, typer.Option(help="where the faces are")] = Finder.WHOLE,
+    threshold: Annotated[float, typer.Option(help="MegaDetector confidence below which boxes are passed over")] = 0.2,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="look into the folders below")] = False,
+    pattern: Annotated[str, typer.Option(help="what the folders below mean, such as {camera}/{individual}")] = "",
+    timezone: Annotated[str, typer.Option(help="zone of the camera's clock: a name or an offset like +08:00")] = "UTC",
+    file_time: Annotated[
+        bool, typer.Option("--file-time", help="take the file's time where a picture has none")
+    ] = False,
+    species: Annotated[str, typer.Option(help="a species file's name or path, if not the bundle's")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+) -> None:
+    """Estimate every picture of a folder once.  Again does only what is new; Ctrl-C is safe, again goes on."""
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
+    from station import daemon, settings, terminal  # noqa: PLC0415
+
+    read = settings.of(
+        {
+            "station": {"database": db, "bundle": model, "timezone": timezone, "species": species},
+            "line": {"device": device},
+            "faces": {"finder": faces.value, "threshold": threshold},
+            "cameras": {camera: {"folder": folder, "recursive": recursive, "pattern": pattern, "file_time": file_time}},
+        }
+    )
+    with daemon.composed(read, now) as station, daemon.stopped_by_signals(station.bell):
+        begun, done = time.monotonic(), 0
+        with terminal.progress("scanning") as bar:
+            for outcomes in station.scan():
+                done += len(outcomes)
+                bar.update(bar.task_ids[0], completed=done, total=done + station.store.waiting())
+        passed_over = station.folders[camera].passed_over
+        seconds = time.monotonic() - begun
+        terminal.summary(station.store.tally(), passed_over, seconds, station.bell.stopped, station.store.waiting())
+    raise typer.Exit(130 if station.bell.stopped else 0)
+
+
+@app.command(epilog="Example: `station estimates --db station.db --individual bao --format csv > bao.csv`")
+def estimates(
+    db: Database,
+    individual: Annotated[str | None, typer.Option(help="only of this individual")] = None,
+    camera: Annotated[str | None, typer.Option(help="only of this camera")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="only pictures taken from then on: 2026-05-01 or with a time; UTC unless it has an offset"),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="table, csv or json")] = Form.TABLE,
+) -> None:
+    """List the estimates: when, where, who, how old, how sure."""
+    from station import history, terminal  # noqa: PLC0415
+
+    with history.reading(db) as database:
+        terminal.estimates(history.estimates(database, individual, camera, _moment(since)), form.value)
+
+
+@app.command(epilog="Example: `station why /media/card/DCIM/IMG_0001.JPG --db station.db`")
+def why(file: Annotated[str, typer.Argument(help="a picture's path, or its name")], db: Database) -> None:
+    """Tell the life of one picture: admitted, attempts, outcome, faces, estimates, individual."""
+    from station import history, terminal  # noqa: PLC0415
+
+    with history.reading(db) as database:
+        frames = history.frames_of(database, file)
+        for frame in frames:
+            original = history.path_of(database, frame["original"]) if frame["original"] else None
+            copies = history.copies_of(database, frame["id"])
+            terminal.life(frame, history.faces_of(database, frame["id"]), original, copies)
+    if not frames:
+        raise StationError(
+            f"{file} is not in {db}: it was never admitted; is its folder watched, and its suffix a picture's?"
+        )
+
+
+@app.command(epilog="Example: `station retry --db station.db --reason truncated`")
+def retry(
+    db: Database,
+    reason: Annotated[str | None, typer.Option(help="only those rejected for this reason")] = None,
+    under: Annotated[Path | None, typer.Option(help="only this file, or those below this folder")] = None,
+) -> None:
+    """Put rejected pictures back in the queue; the next run or scan looks at them again."""
+    from station.store import Store  # noqa: PLC0415
+
+    with Store(db, now()) as store:
+        count = store.retry(reason, str(under.absolute()) if under else None)
+        store.end_run(now())
+    typer.echo(f"{count} pictures wait again")
+
+
+@app.command(epilog="Example: `station demo`")
+def demo(
+    folder: Annotated[Path | None, typer.Option(help="where to put it; kept afterwards. Without: ./demo")] = None,
+    seed: Annotated[int, typer.Option(help="of the simulated reserve")] = 1,
+) -> None:
+    """Simulate a small reserve, fit a model, run the daemon on it, and show what comes out."""
+    from station import demo  # noqa: PLC0415
+
+    demo.demo(folder or Path("demo"), seed, now)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise StationError(f"--since {text}: not a date or time; write 2026-05-01 or 2026-05-01T18:30+08:00") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Runs a command; what a person must mend is one message and exit status 2."""
+    try:
+        return app(arguments)
+    except StationError as error:
+        sys.stderr.write(f"station: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The configuration: one TOML file, one typed tree, read once.
+
+Every mistake is reported at once, each with its key, its value and what would be right.  Unknown keys are
+refused.  `config/station.toml` documents every key; a test holds it equal to what stands here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from station.domain import StationError
+from station.times import CameraClock, zone
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class SettingsError(StationError):
+    """The configuration is wrong; the message lists every mistake."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError("use letters, digits, - and _ only")
+    return value
+
+
+def _zone(value: str | None) -> str | None:
+    if value is not None:
+        zone(value)
+    return value
+
+
+class Station(_Section):
+    """The box itself."""
+
+    id: str = Field("station", description="unique name of this station: letters, digits, - and _")
+    timezone: str = Field("UTC", description="zone of the station and its cameras: a name or an offset like +08:00")
+    database: Path = Field(Path("station.db"), description="the SQLite database")
+    bundle: Path = Field(
+        Path("models/current"), description="the age model in service: a bundle folder or a link to one"
+    )
+    species: str = Field(
+        "", description="a species file's name or path; empty: the one the bundle names, if there is one"
+    )
+
+    _id = field_validator("id")(_name)
+    _timezone = field_validator("timezone")(_zone)
+
+
+class Line(_Section):
+    """How the pictures are worked on."""
+
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    workers: int = Field(2, ge=1, le=64, description="threads that read and decode pictures")
+    batch_faces: int = Field(32, ge=1, le=4096, description="faces in a batch at most")
+    linger_s: float = Field(0.2, ge=0, le=60, description="seconds a face waits for others to fill its batch")
+    max_file_mb: float = Field(100, gt=0, description="larger files are rejected unread")
+    max_megapixels: float = Field(100, gt=0, description="larger pictures are rejected undecoded")
+
+
+class Faces(_Section):
+    """Where the faces are in a frame."""
+
+    finder: Literal["whole", "megadetector"] = Field(
+        "whole",
+        description="whole: the picture is one face; megadetector: boxes from megadetector.json beside the pictures",
+    )
+    threshold: float = Field(0.2, ge=0, le=1, description="MegaDetector boxes below this confidence are passed over")
+
+
+class Folder(_Section):
+    """How a camera folder is watched."""
+
+    pattern: str = Field(
+        "",
+        description="what the folders below mean, such as {camera}/{individual}; DCIM and 100RECNX do not count",
+    )
+    recursive: bool = Field(True, description="look into the folders below")
+    watch: Literal["inotify", "poll"] = Field("inotify", description="poll: for network shares, which send no events")
+    settle_s: float = Field(2.0, ge=0, description="seconds a file keeps its size and time before it is taken unclosed")
+    rescan_s: float = Field(300.0, ge=1, description="seconds between two listings of the folder")
+
+    @field_validator("pattern")
+    @classmethod
+    def _parts(cls, value: str) -> str:
+        parts = [part for part in value.split("/") if part]
+        known = {"{camera}", "{individual}", "*"}
+        if wrong := [part for part in parts if part not in known]:
+            raise ValueError(f"{wrong[0]!r} is none of {{camera}}, {{individual}} and *")
+        if len(set(parts) - {"*"}) != len([p for p in parts if p != "*"]):
+            raise ValueError("a name can stand in it once")
+        return "/".join(parts)
+
+
+class Camera(Folder):
+    """One camera, or one folder of several."""
+
+    folder: Path | None = Field(None, description="where its pictures arrive; none: a camera that a pattern names")
+    timezone: str | None = Field(None, description="zone of its clock, if not the station's")
+    clock_shift_s: float = Field(0.0, description="seconds to add to what its clock writes")
+    file_time: bool = Field(False, description="take the file's time where a picture has none")
+    faces: Faces | None = Field(None, description="its own [faces], if not the station's")
+
+    _timezone = field_validator("timezone")(_zone)
+
+
+class Settings(_Section):
+    """The whole configuration."""
+
+    station: Station = Station()
+    line: Line = Line()
+    faces: Faces = Faces()
+    cameras: dict[str, Camera] = Field(default_factory=dict)
+
+    @field_validator("cameras")
+    @classmethod
+    def _camera_names(cls, value: dict[str, Camera]) -> dict[str, Camera]:
+        for name in value:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"camera name {name!r}: use letters, digits, - and _ only")
+        return value
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        folders = [(name, c.folder.absolute()) for name, c in self.cameras.items() if c.folder]
+        for i, (name, folder) in enumerate(folders):
+            for other, its in folders[i + 1 :]:
+                if folder == its or folder in its.parents or its in folder.parents:
+                    raise ValueError(
+                        f"cameras.{name}.folder and cameras.{other}.folder overlap ({folder}, {its}): "
+                        "one camera a folder, or one folder with a pattern"
+                    )
+        return self
+
+    def watched(self) -> dict[str, Camera]:
+        """The cameras that have a folder."""
+        return {name: camera for name, camera in self.cameras.items() if camera.folder}
+
+    def clock(self, camera: str, group: str) -> CameraClock:
+        """How the clock of a camera is read: by its own table, else by that of the folder it was found in."""
+        its = self.cameras.get(camera) or self.cameras.get(group) or Camera()
+        return CameraClock(
+            zone(its.timezone or self.station.timezone), timedelta(seconds=its.clock_shift_s), its.file_time
+        )
+
+    def finder(self, camera: str, group: str) -> Faces:
+        """The same for where its faces are."""
+        its = self.cameras.get(camera) or self.cameras.get(group) or Camera()
+        return its.faces or self.faces
+
+
+def load(file: Path) -> Settings:
+    """Reads a configuration file; relative paths in it count from its folder.  Raises `SettingsError`."""
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"the configuration {file} cannot be read: {error.strerror}; see config/station.toml"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the configuration {file} is not TOML: {error}") from error
+    return of(_anchored(raw, file.absolute().parent), f"the configuration {file}")
+
+
+def of(raw: dict[str, Any], name: str = "the settings") -> Settings:
+    """Settings from their plain form.  Raises `SettingsError` with every mistake."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        mistakes = "\n".join(f"  {_mistake(e)}" for e in error.errors())
+        raise SettingsError(f"{name} is wrong:\n{mistakes}") from error
+
+
+def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
+    """With the relative paths of the file made absolute; defaults count from the same folder."""
+    station = raw.get("station", {})
+    if isinstance(station, dict):
+        for key in ("database", "bundle"):
+            value = station.get(key, str(Station.model_fields[key].default))
+            station = station | ({key: home / value} if isinstance(value, str) else {})
+        species = station.get("species")
+        if isinstance(species, str) and species.endswith(".toml"):
+            station = station | {"species": str(home / species)}
+    cameras = raw.get("cameras", {})
+    if isinstance(cameras, dict):
+        cameras = {
+            name: c | {"folder": home / c["folder"]} if isinstance(c, dict) and isinstance(c.get("folder"), str) else c
+            for name, c in cameras.items()
+        }
+    return raw | {"station": station, "cameras": cameras}
+
+
+def _mistake(error: Any) -> str:
+    """One mistake in words: key, value, remedy."""
+    place = [str(part) for part in error["loc"]]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _keys(place[:-1]), n=1, cutoff=0.5)
+        known = (
+            f"did you mean {'.'.join([*place[:-1], near[0]])}?" if near else f"known: {', '.join(_keys(place[:-1]))}"
+        )
+        return f"{key}: there is no such key; {known}"
+    message = error["msg"].removeprefix("Value error, ")
+    if not key:
+        return str(message)
+    return f"{key} = {_shown(error['input'])}: {message[0].lower()}{message[1:]}{_remedy(place)}"
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, Path) else repr(value)
+
+
+def _remedy(place: list[str]) -> str:
+    section = _section(place[:-1])
+    field = section.model_fields.get(place[-1]) if section else None
+    return f" ({field.description})" if field and field.description else ""
+
+
+def _section(place: list[str]) -> type[_Section] | None:
+    sections: dict[str, type[_Section]] = {"station": Station, "line": Line, "faces": Faces}
+    match place:
+        case []:
+            return Settings
+        case ["cameras", _]:
+            return Camera
+        case ["cameras", _, "faces"]:
+            return Faces
+        case [name]:
+            return sections.get(name)
+        case _:
+            return None
+
+
+def _keys(place: list[str]) -> list[str]:
+    section = _section(place)
+    return list(section.model_fields) if section else []

@@ -1,0 +1,190 @@
+"""What a person sees in the terminal: progress, summaries, tables.  The one room of rich."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from station.check import Finding, Level
+from station.store import Tally
+
+Row = Mapping[str, Any]
+REASONS = {
+    "empty": "empty file",
+    "not_an_image": "not a picture",
+    "truncated": "cut short",
+    "corrupt": "damaged",
+    "too_large": "too large",
+    "unsupported": "a kind that cannot be decoded",
+    "unreadable": "could not be read",
+    "vanished": "gone when its turn came",
+    "changed": "changed while waiting",
+    "no_detections": "without detections",
+    "crashed": "brought the station down",
+}
+
+
+def out() -> Console:
+    """Where results go."""
+    return Console(highlight=False)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress]:
+    """A bar with count and time left, on standard error; its one task has no total yet."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        bar.add_task(what, total=None)
+        yield bar
+
+
+def summary(tally: Tally, passed_over: Mapping[str, int], seconds: float, interrupted: bool, waiting: int) -> None:
+    """What a scan did."""
+    images = sum(tally.outcomes.values())
+    table = Table.grid(padding=(0, 2))
+    table.add_row("images", f"[bold]{images}[/]", f"{images / seconds:.1f} images/s" if images else "nothing new")
+    table.add_row("faces", str(tally.faces), "")
+    table.add_row("estimates", str(tally.estimates), "")
+    table.add_row("duplicates", str(tally.outcomes.get("duplicate", 0)), "")
+    table.add_row("broken", str(tally.outcomes.get("rejected", 0)), "")
+    for reason, count in tally.reasons.items():
+        table.add_row("", str(count), REASONS.get(reason, reason))
+    if passed_over:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(passed_over.items()))
+        table.add_row("passed over", str(sum(passed_over.values())), f"not pictures by name: {kinds}")
+    out().print(table)
+    if interrupted:
+        out().print(f"[yellow]stopped; {waiting} pictures wait, the same command goes on with them[/]")
+
+
+COLUMNS = (
+    "captured_at",
+    "camera",
+    "individual",
+    "age_years",
+    "low_years",
+    "high_years",
+    "life_stage",
+    "path",
+)
+
+
+def estimates(rows: Iterable[Row], form: str) -> None:
+    """Estimates as a table for the eye, or as CSV or JSON with every column."""
+    if form == "json":
+        sys.stdout.write("[")
+        for number, row in enumerate(rows):
+            sys.stdout.write((",\n " if number else "\n ") + json.dumps(row))
+        sys.stdout.write("\n]\n")
+    elif form == "csv":
+        writer: Any = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+    else:
+        _table(rows)
+
+
+def _table(rows: Iterable[Row]) -> None:
+    table = Table("captured (UTC)", "camera", "individual", "age", "90% interval", "life stage", "file")
+    for row in rows:
+        table.add_row(
+            when(row), row["camera"], row["individual"] or "", f"{row['age_years']:.1f} ± {row['sd_years']:.1f}",
+            interval(row), row["life_stage"] or "", row["path"].rsplit("/", 1)[-1],
+        )  # fmt: skip
+    out().print(table if table.row_count else "no estimates")
+
+
+def when(row: Row) -> str:
+    """The capture time of a row, with a mark where it cannot be believed."""
+    if row["captured_at"] is None:
+        return "impossible" if row["captured_impossible"] else "unknown"
+    shown = str(row["captured_at"])[:19].replace("T", " ")
+    return f"[red]{shown} impossible[/]" if row["captured_impossible"] else shown
+
+
+def interval(row: Row) -> str:
+    """The 90% interval of a row."""
+    if row["low_years"] is None:
+        return "unknown"
+    return f"{row['low_years']:.1f} – {row['high_years']:.1f}"
+
+
+def life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequence[str]) -> None:
+    """The life of one picture, from its admission to its estimates."""
+    table = Table.grid(padding=(0, 2))
+    lane = "live" if frame["lane"] == 0 else "backlog"
+    table.add_row("frame", f"{frame['id']}: {frame['path']}")
+    table.add_row("camera", frame["camera"])
+    table.add_row("admitted", f"{frame['admitted_at']}, {frame['size_bytes']} bytes, {lane} lane")
+    if frame["attempts"]:
+        table.add_row("attempts", f"{frame['attempts']}, the last in run {frame['run']}")
+    table.add_row("outcome", _outcome(frame, original))
+    if frame["digest"]:
+        table.add_row("content", f"sha256 {frame['digest'][:16]}…" + _size(frame))
+    if frame["outcome"] == "observed":
+        table.add_row("captured", _captured(frame))
+        table.add_row("faces", str(len(faces)) if faces else "none found")
+    for face in faces:
+        table.add_row(f"face {face['number']}", _face(face))
+    for copy in copies:
+        table.add_row("copied to", copy)
+    out().print(table, soft_wrap=True)
+
+
+def _outcome(frame: Row, original: str | None) -> str:
+    match frame["outcome"]:
+        case None:
+            return "waiting for its turn"
+        case "rejected":
+            reason = REASONS.get(frame["reason"], frame["reason"])
+            return f"rejected at {frame['done_at']}: {reason}: {frame['detail']} (`station retry` tries again)"
+        case "duplicate":
+            return f"duplicate: the same content as {original}"
+        case outcome:
+            return f"{outcome} at {frame['done_at']}"
+
+
+def _size(frame: Row) -> str:
+    return f", {frame['width_px']} x {frame['height_px']} pixels" if frame["width_px"] else ""
+
+
+def _captured(frame: Row) -> str:
+    if frame["captured_source"] == "none":
+        return "unknown: no time in the picture, and the camera's settings do not allow the file's"
+    impossible = "; impossible, so left out of ages" if frame["captured_impossible"] else ""
+    written = f", written as {frame['captured_as_recorded']}" if frame["captured_as_recorded"] else ""
+    return f"{frame['captured_at'] or 'no such time'} (from {frame['captured_source']}{written}){impossible}"
+
+
+def _face(face: Row) -> str:
+    box = ", ".join(f"{face[side]:.3f}" for side in ("x", "y", "width", "height"))
+    who = face["individual"] or "individual unknown"
+    if face["model"] is None:
+        return f"{who}, box {box}, no estimate"
+    age = f"{face['age_years']:.1f} ± {face['sd_years']:.1f} years, 90% interval {interval(face)}"
+    return f"{who}, {age}, {face['life_stage'] or 'no life stage'}, box {box}, model {face['model']}"
+
+
+def findings(all_of_them: Iterable[Finding]) -> Level:
+    """What `station check` found; gives the worst."""
+    worst = Level.GOOD
+    marks = {
+        Level.GOOD: "[green]ok     [/]",
+        Level.WARNING: "[yellow]warning[/]",
+        Level.WRONG: "[red]wrong  [/]",
+    }
+    for finding in all_of_them:
+        out().print(f"{marks[finding.level]} {finding.what}", soft_wrap=True)
+        worst = max(worst, finding.level)
+    return worst
