@@ -111,7 +111,7 @@ def read_card(bundle: Path) -> Card:
         raise BundleError(f"{bundle} is not a bundle: {', '.join(missing)} missing; make one with `training fit`")
     try:
         return Card.from_json((bundle / CARD).read_text(encoding="utf-8"))
-    except BundleError as error:
+    except (BundleError, OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{bundle / CARD}: {error}") from error
 
 

@@ -22,9 +22,10 @@ from station.bundles import read_card
 from station.domain import Duplicate, Frame, Observed, Outcome, Rejection
 from station.flow import Doorbell
 from station.intake import Folder, Lister, Watcher
-from station.line import Camera, Clock, Limits, Look, Pace, line
+from station.line import Camera, Limits, Look, Pace, line
 from station.settings import Settings
 from station.store import Store
+from station.times import Clock
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from station.schema import StoreError
-from station.store import iso
+from station.times import iso
 
 Row = dict[str, Any]
 

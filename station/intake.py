@@ -39,9 +39,9 @@ from station import settings
 from station.domain import Lane, Reason, StationError
 from station.faces import RESULTS
 from station.flow import Doorbell
-from station.line import Clock
 from station.pictures import SUFFIXES
 from station.store import Candidate, Store
+from station.times import Clock
 
 log = logging.getLogger(__name__)
 

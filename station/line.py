@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from station.ages import Ages
@@ -21,10 +20,7 @@ from station.flow import Doorbell, batched, buffered, parallel
 from station.individuals import recognise
 from station.pictures import BadPicture, Picture
 from station.store import Store
-from station.times import CameraClock, captured
-
-Clock = Callable[[], datetime]
-"""The time, with a zone."""
+from station.times import CameraClock, Clock, captured
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from station.domain import Box, Pixels, Reason
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
-_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 _GREY = 127
 
 # EXIF tags (Exif 2.32, CIPA DC-008)
@@ -87,7 +87,7 @@ class Picture:
         except Image.DecompressionBombError as error:
             raise BadPicture(Reason.TOO_LARGE, str(error)) from None
         except _DECODER_ERRORS as error:
-            raise BadPicture(Reason.CORRUPT, f"the header cannot be read: {error}") from None
+            raise _damaged(error) from None
 
     def pixels(self, scale: float = 1.0) -> Image.Image:
         """The upright picture in RGB, at least `scale` of its full size (JPEG decodes at 1/2, 1/4 or 1/8).
@@ -101,9 +101,7 @@ class Picture:
             image.load()
             rgb = _rgb(image)
         except _DECODER_ERRORS as error:
-            cut = "truncated" in str(error) or "premature" in str(error).lower() or "unexpected end" in str(error)
-            reason = Reason.TRUNCATED if cut or isinstance(error, EOFError) else Reason.CORRUPT
-            raise BadPicture(reason, str(error) or type(error).__name__) from None
+            raise _damaged(error) from None
         return rgb.transpose(self._turn) if self._turn is not None else rgb
 
     def crops(self, boxes: Sequence[Box], size_px: int, margin: float = 0.0, masked: Sequence[Box] = ()) -> Pixels:
@@ -147,6 +145,12 @@ _DECODER_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError,
     MemoryError, ZeroDivisionError, AttributeError, struct.error, Image.DecompressionBombError,
 )  # fmt: skip
+
+
+def _damaged(error: Exception) -> BadPicture:
+    words = str(error).lower()
+    cut = isinstance(error, EOFError) or any(sign in words for sign in ("truncated", "premature", "unexpected end"))
+    return BadPicture(Reason.TRUNCATED if cut else Reason.CORRUPT, str(error) or type(error).__name__)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -7,15 +7,20 @@ photograph is needed.  The same seed gives the same bytes.  Nothing measured her
 
 from __future__ import annotations
 
+import csv
 import math
-from dataclasses import dataclass
-from datetime import date, timedelta, timezone
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 
 from station.domain import Floats, Pixels
+from station.pictures import save_jpeg
 
 Sex = Literal["female", "male"]
 Kind = Literal["good", "truncated", "empty", "text", "copy", "clock"]
@@ -33,6 +38,8 @@ _WHITE: Colour = (0.96, 0.95, 0.92)
 _AGED: Colour = (0.76, 0.68, 0.51)
 _BLACK: Colour = (0.065, 0.06, 0.065)
 _RUSTY: Colour = (0.33, 0.26, 0.20)
+_Window = tuple[slice, slice]
+_WHOLE: _Window = (slice(None), slice(None))
 _LUMA = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -48,8 +55,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What tells an animal from others at any age; the numbers are about 0 with deviation 1, but for `ageing`."""
+    """What tells an animal from others at any age; numbers after `marks` are about 0, deviation 1."""
 
+    ageing: float
+    """How old it looks for its age: a factor near 1, the bias that all its pictures share."""
+    marks: tuple[Mark, ...]
     width: float
     patch_tilt: float
     patch_size: float
@@ -58,9 +68,6 @@ class Looks:
     ear_size: float
     muzzle: float
     tint: float
-    ageing: float
-    """How old it looks for its age: a factor near 1, the bias that all its pictures share."""
-    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Reserve:
 
 
 def reserve(seed: int, animals: int, today: date, *, youngest_years: float = 0.3, oldest_years: float = 28) -> Reserve:
-    """A reserve of `animals` whose ages spread evenly from youngest to oldest, a little denser when young."""
+    """A reserve of up to 1600 animals, of ages from youngest to oldest, a little denser when young."""
     rng = np.random.default_rng(seed)
     steps = np.linspace(0, 1, animals) ** 1.25
     ages = rng.permutation(youngest_years + (oldest_years - youngest_years) * steps)
@@ -97,11 +104,9 @@ def reserve(seed: int, animals: int, today: date, *, youngest_years: float = 0.3
 
 
 def _names(count: int) -> list[str]:
-    """Distinct names: short ones, then pairs of them (`Baolian`), then numbered."""
+    """Distinct names: short ones first, then pairs of them (`Baolian`), 1600 in all."""
     pairs = [first + second.lower() for first in _NAMES for second in _NAMES if first != second]
-    names = [*_NAMES, *pairs]
-    numbered = [f"{names[index % len(names)]}{index // len(names) + 1}" for index in range(len(names), count)]
-    return [*names, *numbered][:count]
+    return [*_NAMES, *pairs][:count]
 
 
 def _animal(name: str, born_on: date, rng: Generator) -> Animal:
@@ -112,7 +117,7 @@ def _animal(name: str, born_on: date, rng: Generator) -> Animal:
         Mark(float(x), float(y), float(angle), float(start))
         for x, y, angle, start in rng.uniform((-0.55, -0.5, -1.5, 4), (0.55, 0.5, 1.5, 24), (4, 4))
     )
-    looks = Looks(*traits, ageing=float(np.exp(0.22 * rng.normal())), marks=marks)
+    looks = Looks(float(np.exp(0.25 * rng.normal())), marks, *traits)
     return Animal(name, sex, born_on, looks)
 
 
@@ -121,7 +126,7 @@ def _animal(name: str, born_on: date, rng: Generator) -> Animal:
 
 @dataclass(frozen=True, slots=True)
 class _Aged:
-    """How age shows: two curves from 0 at birth towards 1, in years' order."""
+    """How age shows: two curves that rise from 0 at birth towards 1, ever slower."""
 
     years: float
     grown: float
@@ -147,15 +152,14 @@ class _Canvas:
     to_pixels: Floats
     """2 x 3: from (x, y, 1) to pixel column and row."""
 
-    def distance(self, x: float, y: float, rx: float, ry: float, angle: float = 0, at: _Window | None = None) -> Floats:
+    def distance(self, x: float, y: float, rx: float, ry: float, angle: float = 0, at: _Window = _WHOLE) -> Floats:
         """Signed distance to an ellipse, negative inside, to first order (f / |grad f|), in face units."""
-        window = at or (slice(None), slice(None))
-        dx, dy = self.x[window] - x, self.y[window] - y
+        dx, dy = self.x[at] - x, self.y[at] - y
         cos, sin = math.cos(angle), math.sin(angle)
         p, q = (cos * dx + sin * dy) / rx, (cos * dy - sin * dx) / ry
         radius = np.sqrt(p * p + q * q) + 1e-6
         slope = np.sqrt((p / rx) ** 2 + (q / ry) ** 2) + 1e-6
-        return radius * (radius - 1) / slope
+        return np.asarray(radius * (radius - 1) / slope, np.float32)
 
     def window(self, x: float, y: float, reach: float) -> _Window:
         """The rows and columns within `reach` of a point, and a little more: a turned head moves its middle."""
@@ -169,12 +173,11 @@ class _Canvas:
         colour: Colour | Floats,
         soft: float,
         opacity: float = 1.0,
-        at: _Window | None = None,
+        at: _Window = _WHOLE,
     ) -> None:
         """Paints where `distance` is negative, over an edge `soft` wide; `colour` is one or one a pixel."""
-        window = at or (slice(None), slice(None))
         alpha = np.clip(0.5 - distance / soft, 0, 1) * np.float32(opacity)
-        part = self.pixels[:, *window]
+        part = self.pixels[:, *at]
         part += alpha * (_planes(colour) - part)
 
     def ellipse(
@@ -192,9 +195,6 @@ class _Canvas:
         """Paints one ellipse, touching only the pixels about it."""
         window = self.window(x, y, max(rx, ry) + soft)
         self.fill(self.distance(x, y, rx, ry, angle, window), colour, soft, opacity, window)
-
-
-_Window = tuple[slice, slice]
 
 
 def _planes(colour: Colour | Floats) -> Floats:
@@ -288,7 +288,9 @@ def _fur(canvas: _Canvas, rng: Generator) -> Floats:
     turn = np.arctan2(canvas.y - 0.25, canvas.x) / (2 * np.pi) + 0.5
     radius = np.hypot(canvas.y - 0.25, canvas.x)
     bend = turn * strands + 3 * np.sin(9 * radius)
-    return np.tanh(table[bend.astype(np.int32) % strands, np.minimum(radius * 11, rings - 1).astype(np.int32)])
+    rows, columns = bend.astype(np.int32) % strands, np.minimum(radius * 11, rings - 1).astype(np.int32)
+    strand: Floats = np.tanh(table[rows, columns])
+    return strand
 
 
 def _paint_body(canvas: _Canvas, aged: _Aged) -> None:
@@ -401,3 +403,143 @@ def _developed(scene: Floats, rng: Generator, night: bool) -> Pixels:
         light = gain * (1 + slope * line) * _planes((1 + warmth, 1, 1 - warmth))
         scene = scene * light + grain
     return np.ascontiguousarray((np.clip(scene, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
+
+
+# --- pictures of a life, and of a season ----------------------------------------------------------------------
+
+
+def manifest(
+    animals: Sequence[Animal], rng: Generator, folder: Path, per_animal: int, today: date, *, size_px: int = 256
+) -> Path:
+    """Writes `per_animal` pictures of each animal, spread over its life so far, and `manifest.csv` for training.
+
+    Returns the manifest's path; the pictures lie in `images/` beside it.
+    """
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    path = folder / "manifest.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("path", "individual", "born_on", "captured_at"))
+        for animal in animals:
+            for number, moment in enumerate(_life(animal, rng, per_animal, today), start=1):
+                picture = f"images/{animal.name}_{number:03}.jpg"
+                (folder / picture).write_bytes(_photograph(animal, moment, rng, size_px, offset=True))
+                rows.writerow((picture, animal.name, animal.born_on.isoformat(), moment.isoformat()))
+    return path
+
+
+def _life(animal: Animal, rng: Generator, count: int, today: date) -> Iterator[datetime]:
+    """Moments from its third month to the day before `today`, one in each equal part of its life."""
+    days = (today - animal.born_on).days
+    first = min(60, days // 2)
+    for share in (np.arange(count) + rng.random(count)) / count:
+        day = animal.born_on + timedelta(days=first + int(float(share) * (days - first)))
+        yield _moment(day, rng)
+
+
+def _moment(day: date, rng: Generator) -> datetime:
+    """A time of that day when pandas are about: mostly around dawn and dusk."""
+    hour = float(rng.normal(rng.choice((6.5, 17.0)), 2.8)) % 23.99  # a burst ends the same day
+    return datetime.combine(day, time(), ZONE) + timedelta(seconds=int(hour * 3600))
+
+
+def _photograph(
+    animal: Animal, moment: datetime, rng: Generator, size_px: int, *, offset: bool, clock: datetime | None = None
+) -> bytes:
+    """A JPEG of the animal at a moment; its EXIF time is what the camera's `clock` shows, by default the truth."""
+    night = not 6 <= moment.hour < 19
+    pixels = portrait(animal, moment.date(), rng, night=night, size_px=size_px)
+    taken = (clock or moment).strftime("%Y:%m:%d %H:%M:%S")
+    return save_jpeg(pixels, taken, "+08:00" if offset else None, _MODEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One file of a simulated season, with the truth about it."""
+
+    camera: str
+    individual: str
+    """Who stood before the camera, even where the file is broken."""
+    captured_at: datetime
+    """The true time; EXIF says the same but where `kind` is `clock`."""
+    file_name: str
+    data: bytes
+    age_years: float
+    """The true age."""
+    kind: Kind
+    """What is wrong with the file: it is cut short, empty, text, a copy of the file before, or its clock is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """The shutter goes: who, where, when."""
+
+    captured_at: datetime
+    camera: str
+    animal: Animal
+
+
+def season(
+    animals: Sequence[Animal],
+    cameras: Sequence[str],
+    nights: int,
+    rng: Generator,
+    today: date,
+    *,
+    visits_per_night: float = 1.0,
+    size_px: int = 256,
+) -> Iterator[Shot]:
+    """The files of the `nights` days before `today`, in order of true time: bursts, and one of each broken kind.
+
+    `visits_per_night` is the mean for one camera.  The first camera writes OffsetTimeOriginal.
+    """
+    plan = sorted(
+        (release for camera in cameras for release in _visits(animals, camera, nights, rng, today, visits_per_night)),
+        key=lambda release: (release.captured_at, release.camera),
+    )
+    kinds: tuple[Kind, ...] = ("truncated", "empty", "text", "copy", "clock")
+    broken = dict(zip(rng.permutation(len(plan)).tolist(), kinds, strict=False))
+    files: Counter[str] = Counter()
+    for index, release in enumerate(plan):
+        kind = broken.get(index, "good")
+        files[release.camera] += 1
+        shot = _shot(release, files[release.camera], kind, rng, size_px, offset=release.camera == cameras[0])
+        yield shot
+        if kind == "copy":
+            files[release.camera] += 1
+            yield replace(shot, file_name=_file_name(files[release.camera]), kind="copy")
+
+
+def _visits(
+    animals: Sequence[Animal], camera: str, nights: int, rng: Generator, today: date, visits_per_night: float
+) -> Iterator[_Release]:
+    """Bursts of one to four pictures, seconds apart; each camera stands in the range of some animals."""
+    share = rng.dirichlet(np.full(len(animals), 0.6))
+    for _ in range(rng.poisson(nights * visits_per_night)):
+        animal = animals[int(rng.choice(len(animals), p=share))]
+        moment = _moment(today - timedelta(days=int(rng.integers(1, nights + 1))), rng)
+        pauses = rng.integers(1, 4, size=int(rng.integers(1, 5))).cumsum().tolist()
+        if animal.age_years(moment.date()) > 0.15:  # younger cubs stay in the den
+            yield from (_Release(moment + timedelta(seconds=pause), camera, animal) for pause in pauses)
+
+
+def _file_name(number: int) -> str:
+    return f"IMG_{number:04}.JPG"
+
+
+def _shot(release: _Release, number: int, kind: Kind, rng: Generator, size_px: int, *, offset: bool) -> Shot:
+    """The file of one release; for `copy` it is the original, which is good."""
+    moment, animal = release.captured_at, release.animal
+    clock = None
+    if kind == "clock":
+        clock = moment.replace(year=moment.year + 3, day=1) if rng.random() < 0.5 else datetime(1999, 1, 1, tzinfo=ZONE)
+    data = _photograph(animal, moment, rng, size_px, offset=offset, clock=clock)
+    if kind == "truncated":
+        data = data[: len(data) // 3]
+    elif kind == "empty":
+        data = b""
+    elif kind == "text":
+        data = b"Battery low. Please replace the batteries and format the card.\r\n"
+    shown: Kind = "good" if kind == "copy" else kind
+    age_years = animal.age_years(moment.date())
+    return Shot(release.camera, animal.name, moment, _file_name(number), data, age_years, shown)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -33,6 +33,7 @@ from station.domain import (
 )
 from station.flow import Doorbell
 from station.schema import StoreError, lock, open_database
+from station.times import iso
 
 CHUNK = 64
 """Frames taken in hand at a time: what a crash leaves to be done again."""
@@ -61,11 +62,6 @@ class Tally:
     reasons: dict[str, int]
     faces: int
     estimates: int
-
-
-def iso(moment: datetime) -> str:
-    """A moment as the tables hold it: UTC, whole seconds or microseconds, with `Z` written `+00:00`."""
-    return moment.astimezone(UTC).isoformat()
 
 
 class Store:

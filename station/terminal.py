@@ -33,8 +33,8 @@ REASONS = {
 
 
 def out() -> Console:
-    """Where results go."""
-    return Console(highlight=False)
+    """Where results go; a file or a pipe gets room for whole paths."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 @contextmanager

@@ -8,12 +8,15 @@ wrote, not to the file's time, which another clock wrote.  A missing time is nev
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from station.domain import CaptureTime, TimeSource
 
+Clock = Callable[[], datetime]
+"""The time, with a zone: handed in from above, so that nothing below asks for it."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 _TAKEN = re.compile(r"(\d{4})[:-](\d{2})[:-](\d{2})[ T](\d{2}):(\d{2}):(\d{2})")
@@ -28,6 +31,11 @@ class CameraClock:
     """Added to what the camera wrote."""
     file_time: bool = False
     """Whether the file's modification time may stand in for a missing EXIF time."""
+
+
+def iso(moment: datetime) -> str:
+    """A moment as it is stored: ISO 8601 in UTC, with its offset."""
+    return moment.astimezone(UTC).isoformat()
 
 
 def zone(text: str) -> tzinfo:

@@ -35,11 +35,18 @@ def now() -> datetime:
 
 @pytest.fixture
 def jpeg() -> bytes:
-    """A 320 x 240 picture taken at 2026-05-01 10:00:00."""
+    """A 240 x 240 picture taken at 2026-05-01 10:00:00."""
     return picture(128)
 
 
-def picture(shade: int, taken: str | None = "2026:05:01 10:00:00", offset: str | None = None, seed: int = 0) -> bytes:
+def picture(
+    shade: int,
+    taken: str | None = "2026:05:01 10:00:00",
+    offset: str | None = None,
+    seed: int = 0,
+    width: int = 240,
+    height: int = 240,
+) -> bytes:
     """A JPEG of about one brightness; another seed is another content."""
-    noise = np.random.default_rng(seed).integers(-8, 9, (240, 320, 3))
+    noise = np.random.default_rng(seed).integers(-8, 9, (height, width, 3))
     return save_jpeg(np.clip(shade + noise, 0, 255).astype(np.uint8), taken, offset)

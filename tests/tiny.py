@@ -48,7 +48,9 @@ def card(**changes: object) -> Card:
 
 def tiny_bundle(folder: Path, golden_is_wrong: bool = False, **changes: object) -> Path:
     """Writes the bundle; `golden_is_wrong`: it says that it must give other ages."""
-    crops = torch.randint(0, 256, (4, 3, SIZE_PX, SIZE_PX), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    crops = torch.randint(
+        0, 256, (4, 3, SIZE_PX, SIZE_PX), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     program = torch.export.export(
         Brightness(), (crops,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},)
     )

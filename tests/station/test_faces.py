@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from station.domain import WHOLE, Box, Face, Frame, Reason
+from station.faces import MegaDetector, Whole
+from station.pictures import BadPicture, Picture
+
+
+def frame(path: Path) -> Frame:
+    return Frame(1, "cam", str(path), 0, 0)
+
+
+def results(folder: Path, images: list[dict[str, object]]) -> None:
+    content = {"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal", "2": "person"}}
+    (folder / "megadetector.json").write_text(json.dumps(content | {"images": images}))
+
+
+def test_the_whole_picture_is_the_face(tmp_path: Path, jpeg: bytes) -> None:
+    assert Whole().find(frame(tmp_path / "a.jpg"), Picture(jpeg)).faces == (Face(WHOLE),)
+
+
+def test_animals_above_the_threshold_are_faces_and_people_never(tmp_path: Path, jpeg: bytes) -> None:
+    animal = {"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.2, 0.2]}
+    faint = {"category": "1", "conf": 0.1, "bbox": [0.5, 0.1, 0.2, 0.2]}
+    person = {"category": "2", "conf": 0.9, "bbox": [0.6, 0.6, 0.3, 0.3]}
+    results(tmp_path, [{"file": "b/a.jpg", "detections": [animal, faint, person]}])
+    found = MegaDetector(tmp_path, 0.2).find(frame(tmp_path / "b" / "a.jpg"), Picture(jpeg))
+    assert found.faces == (Face(Box(0.1, 0.1, 0.2, 0.2), 0.9),)
+    assert found.people == (Box(0.6, 0.6, 0.3, 0.3),)
+
+
+def test_an_animal_box_that_is_mostly_a_person_is_no_face(tmp_path: Path, jpeg: bytes) -> None:
+    animal = {"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.2, 0.2]}
+    results(
+        tmp_path, [{"file": "a.jpg", "detections": [animal, {"category": "2", "conf": 0.8, "bbox": [0, 0, 0.5, 0.5]}]}]
+    )
+    assert MegaDetector(tmp_path, 0.2).find(frame(tmp_path / "a.jpg"), Picture(jpeg)).faces == ()
+
+
+def test_the_nearest_results_file_counts(tmp_path: Path, jpeg: bytes) -> None:
+    below = tmp_path / "b"
+    below.mkdir()
+    results(tmp_path, [{"file": "b/a.jpg", "detections": []}])
+    results(below, [{"file": "a.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0, 0, 1, 1]}]}])
+    assert len(MegaDetector(tmp_path, 0.2).find(frame(below / "a.jpg"), Picture(jpeg)).faces) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no megadetector.json"),
+        ('{"detection_categories": {}, "images": []}', "has no entry"),
+        (
+            '{"detection_categories": {}, "images": [{"file": "a.jpg", "failure": "broken"}]}',
+            "failed on this picture: broken",
+        ),
+        ("not json", "is not a MegaDetector results file"),
+        ('{"images": 3}', "is not a MegaDetector results file"),
+    ],
+)
+def test_a_picture_without_detections_is_rejected_with_the_reason(
+    tmp_path: Path, jpeg: bytes, content: str | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / "megadetector.json").write_text(content)
+    with pytest.raises(BadPicture, match=words) as caught:
+        MegaDetector(tmp_path, 0.2).find(frame(tmp_path / "a.jpg"), Picture(jpeg))
+    assert caught.value.reason is Reason.NO_DETECTIONS
+
+
+def test_real_results_give_the_animals_and_none_of_the_people(data: Path, jpeg: bytes) -> None:
+    folder = data / "camera_traps" / "field"
+    raw = json.loads((folder / "megadetector.json").read_text())
+    finder, seen = MegaDetector(folder, 0.2), 0
+    for image in raw["images"]:
+        found = finder.find(frame(folder / image["file"]), Picture(jpeg))
+        wanted = [d for d in image.get("detections", []) if d["category"] == "1" and d["conf"] >= 0.2]
+        assert [face.confidence for face in found.faces] == [d["conf"] for d in wanted]
+        seen += len(found.faces)
+    assert (len(raw["images"]), seen) == (27, 29)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from station import history
+from station.domain import (
+    WHOLE,
+    CaptureTime,
+    Duplicate,
+    Estimate,
+    Face,
+    Facts,
+    Frame,
+    Lane,
+    Observation,
+    Observed,
+    Reading,
+    Reason,
+    Rejection,
+    TimeSource,
+)
+from station.flow import Doorbell
+from station.schema import StoreError
+from station.store import CHUNK, Candidate, Store
+
+from tests.tiny import card
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "station.db"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[Store]:
+    with Store(file, NOW) as store:
+        store.use_model(card(), NOW)
+        yield store
+
+
+def candidate(number: int, lane: Lane = Lane.BACKLOG, **changes: object) -> Candidate:
+    return Candidate("ridge", f"/p/{number}.jpg", 10, 20, None, lane)._replace(**changes)
+
+
+def observed(frame: Frame, digest: str = "", *ages: float) -> Observed:
+    facts = Facts(digest or f"d{frame.id}", 8, 6, CaptureTime(NOW, "x", TimeSource.EXIF))
+    estimates = [Estimate(age, 1.0, None, None, "adult", "tiny-1") for age in ages]
+    return Observed(
+        frame, facts, tuple(Observation(Face(WHOLE), Reading(e, np.zeros(2, np.float32))) for e in estimates)
+    )
+
+
+def crash(file: Path) -> None:
+    """Takes frames in hand as a new run does, and goes away without a word."""
+    with Store(file, NOW) as dying:
+        frames = dying.pending(Doorbell())
+        next(frames)
+
+
+def take(store: Store, count: int) -> list[Frame]:
+    frames = store.pending(Doorbell())
+    return [next(frames) for _ in range(count)]
+
+
+def closed() -> Doorbell:
+    bell = Doorbell()
+    bell.close()
+    return bell
+
+
+def test_a_known_file_is_not_admitted_twice_and_a_changed_one_is_new(store: Store) -> None:
+    assert store.admit([candidate(1), candidate(2)], NOW) == 2
+    assert store.admit([candidate(1), candidate(2)], NOW) == 0
+    assert store.admit([candidate(1, size_bytes=11)], NOW) == 1
+
+
+def test_the_live_lane_goes_first_and_each_lane_in_order(store: Store) -> None:
+    store.admit([candidate(1), candidate(2, Lane.LIVE), candidate(3), candidate(4, Lane.LIVE)], NOW)
+    assert [frame.path[3] for frame in take(store, 4)] == ["2", "4", "1", "3"]
+
+
+def test_pending_ends_when_the_bell_is_closed_and_all_is_recorded(store: Store) -> None:
+    store.admit([candidate(i) for i in range(3 * CHUNK)], NOW)
+    bell, seen = closed(), 0
+    for frame in store.pending(bell):
+        store.record([observed(frame)], NOW)
+        bell.ring()
+        seen += 1
+    assert seen == 3 * CHUNK
+    assert store.waiting() == 0
+
+
+def test_a_stopped_bell_leaves_the_rest_for_the_next_run(file: Path, store: Store) -> None:
+    store.admit([candidate(i) for i in range(10)], NOW)
+    bell = Doorbell()
+    frames = store.pending(bell)
+    store.record([observed(next(frames))], NOW)
+    bell.stop()
+    assert list(frames) == []
+    store.end_run(NOW)
+    with history.reading(file) as db:
+        assert history.counts(db) == {"observed": 1, "waiting": 9}
+        assert {row["attempts"] for row in db.query("SELECT attempts FROM frames WHERE outcome IS NULL")} == {0}
+
+
+def test_the_same_content_is_one_image_even_within_a_batch(store: Store) -> None:
+    store.admit([candidate(i) for i in range(3)], NOW)
+    first, second, third = take(store, 3)
+    store.record([observed(first, "same", 4.0), observed(second, "same", 4.0)], NOW)
+    assert store.original_of("same") == first.id
+    store.record([Duplicate(third, "same")], NOW)
+    assert store.tally().outcomes == {"observed": 1, "duplicate": 2}
+    assert (store.tally().faces, store.tally().estimates) == (1, 1)
+
+
+def test_an_outcome_is_given_once_and_a_batch_is_recorded_whole_or_not_at_all(store: Store) -> None:
+    store.admit([candidate(1), candidate(2)], NOW)
+    first, second = take(store, 2)
+    store.record([observed(first)], NOW)
+    with pytest.raises(RuntimeError, match="had its outcome"):
+        store.record([observed(second), observed(first)], NOW)
+    assert store.waiting() == 1
+
+
+def test_what_was_in_flight_at_a_crash_is_done_by_the_next_run(file: Path) -> None:
+    with Store(file, NOW) as store:
+        store.admit([candidate(1)], NOW)
+    crash(file)
+    with Store(file, NOW) as store:
+        assert [frame.suspect for frame in take(store, 1)] == [False]
+
+
+def test_after_two_crashes_a_frame_is_tried_last_and_alone_and_after_two_more_rejected(file: Path) -> None:
+    with Store(file, NOW) as store:
+        store.admit([candidate(1), candidate(2)], NOW)
+    crash(file)
+    crash(file)
+    with Store(file, NOW) as store:
+        store.admit([candidate(3)], NOW)
+        bell = closed()
+        frames = store.pending(bell)
+        fresh = next(frames)
+        assert (fresh.path, fresh.suspect) == ("/p/3.jpg", False)
+        store.record([observed(fresh)], NOW)
+        bell.ring()
+        alone = next(frames)
+        assert alone.suspect
+        assert store._claim_next() == []  # nothing else begins while it is in flight
+    crash(file)
+    with Store(file, NOW) as store:
+        store.record([observed(f) for f in take(store, 1) if f.path == "/p/2.jpg"], NOW)
+        assert [f.path for f in store.pending(closed())] == []
+        assert store.tally().reasons in ({}, {"crashed": 1})
+    with history.reading(file) as db:
+        rejected = list(db.query("SELECT path, detail FROM frames WHERE reason = 'crashed'"))
+    assert [row["path"] for row in rejected] == ["/p/1.jpg"]
+    assert "went down twice" in rejected[0]["detail"]
+
+
+def test_a_clean_stop_is_no_crash(file: Path) -> None:
+    for _ in range(5):
+        with Store(file, NOW) as store:
+            store.admit([candidate(1)], NOW)
+            take(store, 1)
+            store.end_run(NOW)
+    with Store(file, NOW) as store:
+        assert not take(store, 1)[0].suspect
+
+
+def test_rejections_keep_their_reason_and_can_be_retried(store: Store) -> None:
+    store.admit([candidate(1), candidate(2, path="/q/2.jpg")], NOW)
+    first, second = take(store, 2)
+    store.record([Rejection(first, Reason.TRUNCATED, "cut"), Rejection(second, Reason.EMPTY, "nothing")], NOW)
+    assert store.tally().reasons == {"empty": 1, "truncated": 1}
+    assert store.retry(reason="nonsense") == 0
+    assert store.retry(under="/q") == 1
+    assert store.retry(reason="truncated", before=NOW) == 0
+    assert store.retry(reason="truncated", before=NOW + timedelta(seconds=1)) == 1
+    assert store.waiting() == 2
+
+
+def test_a_file_that_was_gone_is_taken_again_when_it_is_back(store: Store) -> None:
+    store.admit([candidate(1), candidate(2)], NOW)
+    first, second = take(store, 2)
+    store.record([Rejection(first, Reason.VANISHED, "gone"), Rejection(second, Reason.EMPTY, "nothing")], NOW)
+    assert store.admit([candidate(1), candidate(2)], NOW) == 1
+
+
+def test_one_program_writes_and_the_second_is_told_who(file: Path, store: Store) -> None:
+    with pytest.raises(StoreError, match="in use by process"):
+        Store(file, NOW)
+
+
+def test_a_reader_cannot_write(file: Path, store: Store) -> None:
+    with history.reading(file) as db, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        db.execute("DELETE FROM frames")
+
+
+def test_foreign_newer_and_damaged_databases_are_refused_untouched(tmp_path: Path) -> None:
+    foreign, newer, damaged = (tmp_path / name for name in ("foreign.db", "newer.db", "damaged.db"))
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE birds (id)")
+    Store(newer, NOW).__exit__(None, None, None)
+    with sqlite3.connect(newer) as connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('station', 'later', '')"
+        )
+    damaged.write_bytes(b"SQLite format 3\0" + b"garbage" * 1000)
+    for file, words in ((foreign, "another program"), (newer, "newer station"), (damaged, "cannot be used")):
+        with pytest.raises(StoreError, match=words):
+            Store(file, NOW)
+
+
+def test_estimates_are_asked_by_individual_camera_and_believable_time(file: Path, store: Store) -> None:
+    store.admit([candidate(i, camera="ridge" if i else "creek", individual="bao") for i in range(3)], NOW)
+    frames = sorted(take(store, 3), key=lambda f: f.path)
+    outcomes = [observed(frame, "", 3.0 + frame.id) for frame in frames]
+    wrong = CaptureTime(NOW + timedelta(days=900), "x", TimeSource.EXIF, impossible=True)
+    facts = outcomes[2].facts
+    outcomes[2] = Observed(outcomes[2].frame, Facts(facts.digest, 8, 6, wrong), outcomes[2].observations)
+    store.record(outcomes, NOW)
+    with history.reading(file) as db:
+        assert len(list(history.estimates(db))) == 3
+        assert len(list(history.estimates(db, camera="creek"))) == 1
+        assert len(list(history.estimates(db, individual="lian"))) == 0
+        assert len(list(history.estimates(db, since=NOW))) == 2
+        assert len(list(history.estimates(db, since=NOW + timedelta(days=1)))) == 0

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from station.domain import TimeSource
+from station.times import CameraClock, captured, zone
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+FILE_NS = int(datetime(2026, 5, 2, 3, 4, 5, tzinfo=UTC).timestamp() * 1e9)
+CHINA = CameraClock(zone("+08:00"))
+
+
+@pytest.mark.parametrize(
+    ("taken", "offset", "utc", "source"),
+    [
+        ("2026:05:01 10:00:00", "+02:00", datetime(2026, 5, 1, 8, tzinfo=UTC), TimeSource.EXIF_OFFSET),
+        ("2026:05:01 10:00:00", None, datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
+        ("2026:05:01 10:00:00", "nonsense", datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
+        ("2026-05-01T10:00:00", None, datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
+        (None, None, None, TimeSource.NONE),
+        ("    :  :     :  :  ", None, None, TimeSource.NONE),
+        ("0000:00:00 00:00:00", None, None, TimeSource.NONE),
+    ],
+)
+def test_the_offset_comes_first_then_the_cameras_zone(
+    taken: str | None, offset: str | None, utc: datetime | None, source: TimeSource
+) -> None:
+    time = captured(taken, offset, FILE_NS, CHINA, NOW)
+    assert (time.utc, time.source, time.impossible) == (utc, source, False)
+
+
+@pytest.mark.parametrize("taken", ["1999:12:31 10:00:00", "2026:06:02 10:00:00", "2026:13:01 10:00:00", "0001:01:01 00:00:00"])
+def test_an_impossible_clock_is_kept_as_written_and_flagged(taken: str) -> None:
+    time = captured(taken, None, FILE_NS, CHINA, NOW)
+    assert time.impossible
+    assert time.as_recorded == taken
+
+
+def test_the_files_time_counts_only_where_it_is_allowed() -> None:
+    allowed = CameraClock(zone("+08:00"), shift=timedelta(hours=1), file_time=True)
+    assert captured(None, None, FILE_NS, allowed, NOW).utc == datetime(2026, 5, 2, 3, 4, 5, tzinfo=UTC)
+    assert captured(None, None, FILE_NS, allowed, NOW).source is TimeSource.FILE
+    assert captured(None, None, FILE_NS, CHINA, NOW).utc is None
+
+
+def test_a_clock_that_is_a_year_behind_is_corrected_and_the_raw_time_kept() -> None:
+    behind = CameraClock(zone("+08:00"), shift=timedelta(days=365))
+    time = captured("2025:05:01 10:00:00", None, FILE_NS, behind, NOW)
+    assert time.utc == datetime(2026, 5, 1, 2, tzinfo=UTC)
+    assert time.as_recorded == "2025:05:01 10:00:00"
+
+
+def test_a_zone_with_daylight_saving_is_read_at_the_pictures_date() -> None:
+    berlin = CameraClock(zone("Europe/Berlin"))
+    assert captured("2026:01:01 10:00:00", None, 0, berlin, NOW).utc == datetime(2026, 1, 1, 9, tzinfo=UTC)
+    assert captured("2026:05:01 10:00:00", None, 0, berlin, NOW).utc == datetime(2026, 5, 1, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["China", "+8", "", "../etc"])
+def test_what_is_no_zone_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a time zone"):
+        zone(text)

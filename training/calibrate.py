@@ -1,0 +1,145 @@
+"""How sure a model may be: temperature and intervals, from what it said of animals it had not seen.
+
+Pictures of one animal share its peculiarities, so each counts 1/n of its animal, here as in the metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.folds import Indices, Numbers
+from training.labels import Bins
+from training.metrics import Names
+
+ALPHA = 0.1
+LEAST_ANIMALS = round(1 / ALPHA) - 1
+"""With fewer calibration animals a 90% interval is unknown."""
+_COLDEST, _HOTTEST = 0.05, 20.0
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_LEAST_SD_YEARS = 1e-3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unseen:
+    """What a model, or the models of several folds, said of N faces of animals they were not fitted on."""
+
+    logits: Numbers
+    """N x K, before any temperature."""
+    log_prior: Numbers
+    """N x K: the logarithm of the shares of the ages among the faces the model was fitted on."""
+    ages_years: Numbers
+    individuals: Names
+
+    def take(self, rows: Indices) -> Unseen:
+        """Some of the faces."""
+        return Unseen(self.logits[rows], self.log_prior[rows], self.ages_years[rows], self.individuals[rows])
+
+
+def joined(parts: Sequence[Unseen]) -> Unseen:
+    """All faces of several folds."""
+    return Unseen(
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.log_prior for part in parts]),
+        np.concatenate([part.ages_years for part in parts]),
+        np.concatenate([part.individuals for part in parts]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The temperature, and half the 90% interval in standard deviations (None: too few animals)."""
+
+    temperature: float
+    interval_quantile: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of repeated pictures, in years: `tau`, the error an animal's pictures share; `sigma`, from picture to picture."""
+
+    tau_years: float
+    sigma_years: float
+
+
+def calibrate(unseen: Unseen, bins: Bins) -> Calibration:
+    """Temperature and interval."""
+    heat = temperature(unseen, bins)
+    mean, sd = moments(unseen, heat, bins)
+    return Calibration(heat, quantile(np.abs(unseen.ages_years - mean) / sd, unseen.individuals))
+
+
+def temperature(unseen: Unseen, bins: Bins) -> float:
+    """The temperature that makes the true ages most likely (Guo et al. 2017, sec. 4.2)."""
+    rows, truth = np.arange(len(unseen.logits)), bins.nearest(unseen.ages_years)
+    weights = animal_weights(unseen.individuals)
+
+    def surprise(log_heat: float) -> float:
+        return float(-(weights * _log_p(unseen, math.exp(log_heat))[rows, truth]).sum())
+
+    return math.exp(_lowest(surprise, math.log(_COLDEST), math.log(_HOTTEST)))
+
+
+def moments(unseen: Unseen, heat: float, bins: Bins) -> tuple[Numbers, Numbers]:
+    """The expectation over the bins and the standard deviation, in years, N each."""
+    p = np.exp(_log_p(unseen, heat))
+    mean = p @ bins.years
+    variance = (p * (bins.years - mean[:, None]) ** 2).sum(axis=1)
+    return mean, np.maximum(np.sqrt(variance), _LEAST_SD_YEARS)
+
+
+def _log_p(unseen: Unseen, heat: float) -> Numbers:
+    """Log-probabilities N x K at a temperature, which divides what the picture adds to the prior.
+
+    Dividing the logits themselves, as is usual, would draw a doubtful estimate to the middle of the bins; this
+    draws it to the ages that occur.  At temperature 1 both are the same.
+    """
+    z = unseen.log_prior + (unseen.logits - unseen.log_prior) / heat
+    z = z - z.max(axis=1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)), np.float64)
+
+
+def quantile(scores: Numbers, individuals: Names, alpha: float = ALPHA) -> float | None:
+    """The score that a picture of a new animal stays below with probability 1 - alpha; None: too few animals.
+
+    Each score weighs 1/n of its animal and the new animal's mass lies at infinity (Lee, Barber and Willett 2023,
+    arXiv:2306.06342, hierarchical conformal prediction): m animals make m / (m + 1) of the mass.
+    """
+    order = np.argsort(scores)
+    weights = animal_weights(individuals)
+    reached = np.cumsum(weights[order]) / (weights.sum() + 1)
+    enough = np.flatnonzero(reached >= 1 - alpha - 1e-9)
+    return float(scores[order[enough[0]]]) if len(enough) else None
+
+
+def animal_weights(individuals: Names) -> Numbers:
+    """1/n for each of an animal's n pictures, N: they sum to the number of animals."""
+    _, owner, counts = np.unique(individuals, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / counts[owner], np.float64)
+
+
+def spread(errors_years: Numbers, individuals: Names) -> Spread | None:
+    """Variance components of a one-way layout (Searle, Casella and McCulloch 1992, ch. 3, ANOVA estimators).
+
+    None with fewer than `LEAST_ANIMALS` animals, or where no animal has two pictures.
+    """
+    _, owner, n = np.unique(individuals, return_inverse=True, return_counts=True)
+    animals, pictures = len(n), len(errors_years)
+    if animals < LEAST_ANIMALS or pictures == animals:
+        return None
+    means = np.bincount(owner, errors_years) / n
+    within = ((errors_years - means[owner]) ** 2).sum() / (pictures - animals)
+    between = (n * (means - errors_years.mean()) ** 2).sum() / (animals - 1)
+    usual_n = (pictures - (n**2).sum() / pictures) / (animals - 1)
+    return Spread(math.sqrt(max(0.0, (between - within) / usual_n)), math.sqrt(within))
+
+
+def _lowest(f: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one valley is lowest, to 1e-4, by golden sections (Kiefer 1953)."""
+    while high - low > 1e-4:
+        a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        low, high = (low, b) if f(a) < f(b) else (a, high)
+    return (low + high) / 2

@@ -1,0 +1,55 @@
+"""What a person reads when a model has been fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from station import species
+from station.bundles import Card, Figure
+from training.calibrate import LEAST_ANIMALS
+
+
+def summary(card: Card, bundle: Path, left_out: int) -> str:
+    """The model's errors on animals it had not seen, beside guessing, and what to do next."""
+    return "\n".join(_lines(card, bundle, left_out)) + "\n"
+
+
+def _lines(card: Card, bundle: Path, left_out: int) -> Iterator[str]:
+    used = sum(data.faces for data in card.training) - left_out
+    without = f" ({left_out} pictures could not be used)" if left_out else ""
+    yield f"model      {card.version}"
+    yield f"fitted on  {used} faces of {len(card.individuals)} individuals{without}"
+    yield ""
+    yield "mean absolute error in years, on animals the model had not seen (95% interval over individuals)"
+    yield f"                  {'per image':<24}per individual"
+    yield _row("this model", card.metrics, "mae_years", "mae_by_individual_years")
+    yield _row("median guess", card.metrics, "median_guess_mae_years", "median_guess_mae_by_individual_years")
+    yield ""
+    yield _coverage(card)
+    yield ""
+    yield f"bundle     {bundle}"
+    if species.find(card.species) is None:
+        yield f"           there is no species file for {card.species!r}: its estimates will carry no life stage"
+    yield f"next       station scan FOLDER --camera NAME --model {bundle} --db station.db"
+
+
+def _row(name: str, metrics: dict[str, Figure], *columns: str) -> str:
+    return f"  {name:<16}" + "".join(f"{_figure(metrics[column]):<24}" for column in columns).rstrip()
+
+
+def _figure(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.2f} (one individual)"
+    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
+
+
+def _coverage(card: Card) -> str:
+    if card.interval_quantile is None:
+        return f"90% interval: unknown, because fewer than {LEAST_ANIMALS} individuals are there to calibrate on"
+    width = f"90% interval: {card.interval_quantile:.2f} standard deviations to each side"
+    covered = card.metrics.get("interval_coverage")
+    if covered is None:
+        return f"{width}; its coverage is unknown: too few individuals to calibrate on some and test on others"
+    low_high = "" if covered.low is None else f" ({covered.low:.0%} to {covered.high:.0%})"
+    return f"{width}; it held the true age of {covered.value:.0%}{low_high} of unseen animals' pictures"
