@@ -103,3 +103,20 @@ def counts(db: Database) -> dict[str, int]:
     """How many frames there are by outcome; `waiting` for those without one."""
     rows = db.query("SELECT coalesce(outcome, 'waiting') AS outcome, count(*) AS n FROM frames GROUP BY 1")
     return {row["outcome"]: row["n"] for row in rows}
+
+
+def settled(db: Database, after: int) -> list[Row]:
+    """What became of frames, in the order it was recorded, with their estimates; the first `after` are left out.
+
+    One row a face, or one a frame that shows none.
+    """
+    return list(
+        db.query(
+            """SELECT frames.camera, frames.path, frames.outcome, frames.reason, frames.detail, frames.captured_at,
+            frames.captured_impossible, coalesce(faces.individual, frames.individual) AS individual, age_years,
+            sd_years, low_years, high_years, life_stage
+            FROM frames LEFT JOIN faces ON faces.frame = frames.id LEFT JOIN estimates ON estimates.face = faces.id
+            WHERE outcome IS NOT NULL ORDER BY done_at, frames.id, number LIMIT -1 OFFSET ?""",
+            [after],
+        )
+    )

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -105,11 +106,11 @@ def _table(rows: Iterable[Row]) -> None:
     out().print(table if table.row_count else "no estimates")
 
 
-def when(row: Row) -> str:
+def when(row: Row, length: int = 19) -> str:
     """The capture time of a row, with a mark where it cannot be believed."""
     if row["captured_at"] is None:
         return "impossible" if row["captured_impossible"] else "unknown"
-    shown = str(row["captured_at"])[:19].replace("T", " ")
+    shown = str(row["captured_at"])[:length].replace("T", " ")
     return f"[red]{shown} impossible[/]" if row["captured_impossible"] else shown
 
 
@@ -188,3 +189,65 @@ def findings(all_of_them: Iterable[Finding]) -> Level:
         out().print(f"{marks[finding.level]} {finding.what}", soft_wrap=True)
         worst = max(worst, finding.level)
     return worst
+
+
+def demo_line(row: Row) -> None:
+    """One picture of the demo, as it comes out of the ledger."""
+    where = f"{row['camera']:<6} {row['individual'] or '':<6}"
+    if row["age_years"] is None:
+        why = "a copy" if row["outcome"] == "duplicate" else REASONS.get(row["reason"], row["reason"])
+        out().print(f"[yellow]{when(row, 16):<16}[/]  {where} [yellow]{row['outcome']}: {why}[/]")
+        return
+    inside = row["low_years"] is not None and row["low_years"] <= row["true_years"] <= row["high_years"]
+    mark = "[green]inside[/]" if inside else "[red]outside[/]"
+    out().print(
+        f"{when(row, 16):<16}  {where} [bold]{row['age_years']:4.1f}[/] years, 90% interval {interval(row):<11} "
+        f"{row['life_stage']:<9} [dim]true {row['true_years']:4.1f}[/] {mark}"
+    )
+
+
+def demo_result(rows: Sequence[Row], ages_today: Mapping[str, float]) -> None:
+    """The demo's table: each animal's estimates against its true age, and what became of the rest."""
+    seen = [row for row in rows if row["age_years"] is not None]
+    table = Table(
+        "individual", "pictures", "estimates, mean", "true age", "error", "inside the 90% interval",
+        title="Simulated animals, none of which the model was fitted on",
+    )  # fmt: skip
+    for name in sorted(ages_today, key=lambda name: ages_today[name]):
+        own = [row for row in seen if row["individual"] == name]
+        if own:
+            mean = sum(row["age_years"] for row in own) / len(own)
+            true = sum(row["true_years"] for row in own) / len(own)
+            inside = sum(row["low_years"] <= row["true_years"] <= row["high_years"] for row in own)
+            table.add_row(
+                name, str(len(own)), f"{mean:.1f}", f"{true:.1f}", f"{mean - true:+.1f}", f"{inside} of {len(own)}"
+            )
+    out().print()
+    out().print(table)
+    error = sum(abs(row["age_years"] - row["true_years"]) for row in seen) / max(1, len(seen))
+    inside = sum(row["low_years"] <= row["true_years"] <= row["high_years"] for row in seen)
+    rejected = sum(row["outcome"] == "rejected" for row in rows)
+    copies = sum(row["outcome"] == "duplicate" for row in rows)
+    clocks = sum(bool(row["captured_impossible"]) for row in rows)
+    out().print(
+        f"{len(rows)} files: {len(seen)} estimates, {rejected} broken files recorded with their reason, "
+        f"{copies} copy, {clocks} impossible clock.\n"
+        f"Mean error {error:.1f} years a picture; {inside} of {len(seen)} inside their 90% interval.\n"
+        "[dim]Pictures of one animal err together: an animal that looks young for its age is outside again and again,\n"
+        "which is why the interval is calibrated on animals, not on pictures.[/]"
+    )
+
+
+def demo_next(folder: Path) -> None:
+    """What to try with one's own pictures."""
+    out().print(
+        f"""
+[bold]Look at it[/]
+  station estimates --db {folder}/station.db
+  station why IMG_0001.JPG --db {folder}/station.db
+[bold]Your own pictures[/] (face crops of known animals, listed with their ages in a manifest.csv)
+  training fit my/manifest.csv --freeze --species giant_panda --out models/mine
+  station scan my/pictures --recursive --camera ridge --model models/mine --db my.db
+(the commands are in .venv/bin; `source .venv/bin/activate` puts them on your path)""",
+        soft_wrap=True,
+    )

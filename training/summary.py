@@ -9,6 +9,9 @@ from station import species
 from station.bundles import Card, Figure
 from training.calibrate import LEAST_ANIMALS
 
+_DOUBTFUL = 5.0
+"""A temperature at which little is left of what a picture says."""
+
 
 def summary(card: Card, bundle: Path, left_out: int) -> str:
     """The model's errors on animals it had not seen, beside guessing, and what to do next."""
@@ -25,6 +28,8 @@ def _lines(card: Card, bundle: Path, left_out: int) -> Iterator[str]:
     yield f"                  {'per image':<24}per individual"
     yield _row("this model", card.metrics, "mae_years", "mae_by_individual_years")
     yield _row("median guess", card.metrics, "median_guess_mae_years", "median_guess_mae_by_individual_years")
+    if card.temperature > _DOUBTFUL:
+        yield "  the faces told this model next to nothing about age: its estimates stay near the mean of its training"
     yield ""
     yield _coverage(card)
     yield ""

@@ -1,0 +1,88 @@
+"""Structure that a reader may rely on: one library, one room; what a bare machine can import; a quick --help."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = {
+    "watchdog": {"station/intake.py"},
+    "torch": {"station/ages.py", "training"},
+    "PIL": {"station/pictures.py"},
+    "sqlite_utils": {"station/schema.py", "station/store.py", "station/history.py"},
+    "sqlite3": {"station/schema.py", "station/store.py", "station/history.py"},
+    "pydantic": {"station/settings.py"},
+    "typer": {"station/__main__.py"},
+    "rich": {"station/terminal.py"},
+    "torchvision": {"training/networks.py"},
+    "timm": {"training/networks.py"},
+    "tqdm": {"training"},
+}
+BARE = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in {"pydantic", "typer", "rich", "sqlite_utils", "watchdog", "click", "sklearn", "scipy", "paho"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Block())
+import station.domain, station.faces, station.ages, station.pictures, station.bundles, station.species
+import pkgutil, importlib, training
+for module in pkgutil.iter_modules(training.__path__, "training."):
+    importlib.import_module(module.name)
+print("imported")
+"""
+
+
+def imports(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_a_library_is_imported_in_its_room_only(library: str) -> None:
+    files = [f for folder in ("station", "training") for f in (ROOT / folder).rglob("*.py")]
+    users = {f.relative_to(ROOT).as_posix() for f in files if library in imports(f)}
+    assert users, f"{library} is used nowhere: strike it from the list"
+    outside = {user for user in users if not any(user == r or user.startswith(f"{r}/") for r in ROOMS[library])}
+    assert not outside
+
+
+def test_what_runs_models_and_trains_them_imports_on_a_bare_gpu_machine() -> None:
+    done = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.strip() == "imported", done.stderr
+
+
+@pytest.mark.parametrize("command", ["station", "training"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    """What makes `--help` slow is imports: none of torch, numpy's users or pydantic is among them."""
+    program = f"""
+import runpy, sys
+sys.argv = ["{command}", "--help"]
+try:
+    runpy.run_module("{command}", run_name="__main__")
+except SystemExit:
+    pass
+print(sorted({{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip().endswith("[]")
+    assert "fit" in done.stdout or "scan" in done.stdout
+
+
+def test_the_readme_names_every_command() -> None:
+    program = "from station.__main__ import app; print(*[c.name or c.callback.__name__ for c in app.registered_commands])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    readme = (ROOT / "README.md").read_text()
+    missing = [name for name in done.stdout.split() if f"station {name}" not in readme]
+    assert not missing
