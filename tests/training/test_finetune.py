@@ -13,12 +13,12 @@ CPU = torch.device("cpu")
 
 def trained(backbone: Backbone, seed: int = 0) -> torch.nn.Linear:
     chance = np.random.default_rng(0)
-    crops = chance.integers(0, 256, (5, 3, 32, 32), dtype=np.uint8)
+    crops = chance.integers(0, 256, (5, 3, 64, 64), dtype=np.uint8)
     return finetune(backbone, crops, np.eye(5, dtype=np.float32), Schedule(epochs=1, batch=2, seed=seed), CPU)
 
 
 def test_training_changes_the_backbone_and_leaves_pretrained_statistics_as_they_are() -> None:
-    backbone = networks.build("tf_efficientnet_lite0")
+    backbone = networks.build("tf_efficientnet_lite0", input_px=64)
     before = {key: value.clone() for key, value in backbone.network.state_dict().items()}
     trained(backbone)
     after = backbone.network.state_dict()
@@ -27,7 +27,7 @@ def test_training_changes_the_backbone_and_leaves_pretrained_statistics_as_they_
 
 
 def test_from_random_weights_the_statistics_are_learnt() -> None:
-    backbone = networks.build("tf_efficientnet_lite0", networks.SCRATCH)
+    backbone = networks.build("tf_efficientnet_lite0", networks.SCRATCH, input_px=64)
     trained(backbone)
     assert backbone.network.state_dict()["bn1.running_mean"].abs().max() > 0
 

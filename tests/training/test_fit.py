@@ -102,7 +102,7 @@ def test_the_whole_network_can_be_trained(tmp_path: Path, now: datetime) -> None
 
 
 def test_real_chimpanzees_can_be_fitted_on(data: Path, tmp_path: Path, now: datetime) -> None:
-    recipe = Recipe(species="chimpanzee", freeze=True, input_px=96, device="cpu")
+    recipe = Recipe(species="chimpanzee", freeze=True, input_px=SIZE_PX, device="cpu")
     card = fit([data / "chimpanzees" / "manifest.csv"], tmp_path / "bundle", recipe, now, print).card
     assert len(card.individuals) == 7
     assert card.interval_quantile is None
