@@ -62,6 +62,7 @@ class Reason(StrEnum):
 class TimeSource(StrEnum):
     """Where a frame's capture time comes from."""
 
+    MESSAGE = "message"
     EXIF_OFFSET = "exif+offset"
     EXIF = "exif"
     FILE = "file"
@@ -102,6 +103,12 @@ class Frame:
     """Who a person says it shows (from the path); None: nobody said."""
     suspect: bool = False
     """It was in flight at two crashes and is tried alone."""
+    topic: str | None = None
+    """It came as a message on this topic; None: it is a file of its camera's folder."""
+    file_name: str | None = None
+    """What its sender called it."""
+    given_at: str | None = None
+    """When its sender says it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,8 @@ class Portraits:
     facts: Facts
     faces: tuple[Face, ...]
     crops: Pixels
+    people: int = 0
+    """How many the finder saw; with people in it, a frame has no faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +187,7 @@ class Observed:
     frame: Frame
     facts: Facts
     observations: tuple[Observation, ...] = field(default=())
+    people: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +206,16 @@ class Rejection:
     reason: Reason
     detail: str
     digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What subscribers are told: JSON in `payload`; `rank` says what goes first, the lower number."""
+
+    topic: str
+    payload: str
+    retained: bool
+    rank: int
 
 
 Outcome = Observed | Duplicate | Rejection

@@ -89,6 +89,28 @@ def ledger(db: Database) -> None:
     """)
 
 
+@migrations()
+def messages(db: Database) -> None:
+    """Pictures that came as messages, people, and what waits for the broker."""
+    db.executescript("""
+    ALTER TABLE frames ADD COLUMN topic TEXT;  -- it came on; empty: a file
+    ALTER TABLE frames ADD COLUMN file_name TEXT;  -- its sender's name for it
+    ALTER TABLE frames ADD COLUMN given_at TEXT;  -- capture time, as its sender gave it
+    ALTER TABLE frames ADD COLUMN people INTEGER;  -- how many the finder saw
+    ALTER TABLE frames ADD COLUMN unspooled_at TEXT;  -- its spool file was deleted
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order
+        rank INTEGER NOT NULL,  -- lower goes first
+        topic TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        retained INTEGER NOT NULL,  -- 1: a state, only the newest of a topic waits
+        queued_at TEXT NOT NULL
+    );
+    CREATE INDEX outbox_next ON outbox (rank, id);
+    CREATE UNIQUE INDEX outbox_state ON outbox (topic) WHERE retained = 1;
+    """)
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:
