@@ -92,7 +92,7 @@ def fit(examples: Examples, bins: Bins, seed: int, tick: Tick) -> tuple[Head, fl
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The steps are small: more threads gain a fifth where they are alone, and lose tenfold on a busy machine."""
+    """The steps are small: more threads gained a fifth on a free machine and lost tenfold on a busy one (seen once)."""
     usual = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

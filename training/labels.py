@@ -24,7 +24,7 @@ class Bins:
     def for_ages(cls, ages_years: Numbers) -> Bins:
         """Bins of a year, finer where the oldest is at most 10 years, with two sigma of head room.
 
-        Sigma is 3% of the oldest age, at least a bin: 2 years for people (measured best of 1 to 3 on FG-NET).
+        Sigma is 3% of the oldest age, at least a bin: 2 years for people (of 2 and 3, 2 did slightly better on FG-NET).
         """
         oldest = float(ages_years.max())
         width = next((w for w in _WIDTHS_YEARS if oldest / w > 10), _WIDTHS_YEARS[-1])
