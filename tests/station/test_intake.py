@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from station import history, settings
 from station.domain import Reason, Rejection
 from station.flow import Doorbell
 from station.intake import Folder, FolderError, Lister, Watcher
 from station.store import Store
-
 from tests.station.test_flow import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
