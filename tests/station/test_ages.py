@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +8,9 @@ import torch
 
 from station.ages import Ages
 from station.bundles import CARD, PROGRAM, BundleError, Card, read_card
-from station.domain import WHOLE, CaptureTime, Duplicate, Face, Facts, Frame, Observed, Portraits, TimeSource
+from station.domain import WHOLE, CaptureTime, Duplicate, Face, Facts, Frame, Observed, Portraits, Rejection, TimeSource
 from station.species import find
+from tests.bare import run_without
 from tests.tiny import SIZE_PX, card, tiny_bundle
 
 
@@ -101,17 +100,11 @@ def test_a_gpu_that_is_not_there_is_an_error_with_a_remedy(bundle: Path) -> None
 
 def test_the_station_runs_a_bundle_without_torchvision_timm_or_training(bundle: Path) -> None:
     program = f"""
-import sys
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torchvision", "timm", "training"):
-            raise ImportError("blocked: " + name)
-sys.meta_path.insert(0, Block())
 import numpy as np
 from pathlib import Path
-from station.ages import Ages
 import station.daemon
+from station.ages import Ages
 print(Ages(Path({str(bundle)!r}), "cpu").run(np.zeros((3, 3, {SIZE_PX}, {SIZE_PX}), np.uint8))[0].shape)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = run_without(("torchvision", "timm", "training"), program)
     assert done.stdout.strip() == "(3, 11)", done.stderr

@@ -172,12 +172,12 @@ def test_a_folder_moved_in_from_outside_is_listed(watching: Callable[..., Box], 
 
 
 def test_a_file_written_slowly_is_taken_once_when_complete(watching: Callable[..., Box], box: Box) -> None:
-    watching()
+    watching(settle_s=1.0)
     with (box.root / "slow.jpg").open("wb") as file:
         for _ in range(5):
             file.write(b"piece")
             file.flush()
-            assert not until(lambda: box.names(), 0.1)
+            assert not until(box.names, 0.1)
         last = box.root / "slow.jpg"
     assert until(lambda: box.names() == ["slow.jpg"], 10)
     with history.reading(box.file) as db:

@@ -111,9 +111,9 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
 
 def test_the_example_documents_every_key_with_its_default() -> None:
     raw = tomllib.loads(EXAMPLE.read_text())
-    for name, section in (("station", Station), ("line", Line), ("faces", Faces)):
-        assert set(raw[name]) == set(section.model_fields)
-        assert section.model_validate(raw[name]) == section()
+    for name, part in (("station", Station), ("line", Line), ("faces", Faces)):
+        assert set(raw[name]) == set(part.model_fields)
+        assert part.model_validate(raw[name]) == part()
     sections: tuple[type[BaseModel], ...] = (Station, Line, Faces, Camera)
     # The example's camera differs from the defaults in its folder alone; what is optional stands in comments.
     text = EXAMPLE.read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.bare import ROOT, run_without
+from tests.bare import ROOT, run_without
 from tests.training.drawn import drawn_manifest
 from training.__main__ import main
 
