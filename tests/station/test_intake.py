@@ -209,6 +209,29 @@ def test_events_that_the_kernel_dropped_cost_no_file(box: Box, caplog: pytest.Lo
     assert "overflowed" in caplog.text, "the queue was long enough after all: the test proves nothing"
 
 
+@pytest.fixture
+def no_watches_left() -> Iterator[None]:
+    limit = Path("/proc/sys/fs/inotify/max_user_watches")
+    before = limit.read_text()
+    try:
+        limit.write_text("0")
+    except OSError:
+        pytest.skip("only root can take the kernel's watches away")
+    yield
+    limit.write_text(before)
+
+
+@pytest.mark.usefixtures("no_watches_left")
+def test_a_folder_that_cannot_be_watched_is_listed_all_the_same(box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    with Watcher(box.lister(settle_s=0.05, rescan_s=1), box.bell):
+        put(box.root / "a.jpg")
+        assert until(lambda: box.names() == ["a.jpg"], 10)
+        put(box.root / "b.jpg")
+        assert until(lambda: box.names() == ["a.jpg", "b.jpg"], 10)
+        box.bell.stop()
+    assert "raise fs.inotify.max_user_watches" in caplog.text
+
+
 def test_a_folder_that_is_missing_at_first_is_watched_when_it_comes(box: Box, tmp_path: Path) -> None:
     folder = Folder("late", tmp_path / "late", settings.Folder(settle_s=0.05, rescan_s=1))
     with Watcher(Lister(folder, box.store, box.bell, lambda: datetime.now(UTC)), box.bell):

@@ -40,6 +40,12 @@ def test_an_impossible_clock_is_kept_as_written_and_flagged(taken: str) -> None:
     assert time.as_recorded == taken
 
 
+def test_a_box_that_lost_its_own_clock_calls_no_picture_impossible() -> None:
+    lost = datetime(1970, 1, 1, tzinfo=UTC)
+    assert not captured("2026:05:01 10:00:00", None, FILE_NS, CHINA, lost).impossible
+    assert captured("1999:05:01 10:00:00", None, FILE_NS, CHINA, lost).impossible
+
+
 def test_the_files_time_counts_only_where_it_is_allowed() -> None:
     allowed = CameraClock(zone("+08:00"), shift=timedelta(hours=1), file_time=True)
     assert captured(None, None, FILE_NS, allowed, NOW).utc == datetime(2026, 5, 2, 3, 4, 5, tzinfo=UTC)
