@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+
 from station import settings
 from station.settings import Camera, Faces, Line, Settings, SettingsError, Station
 
@@ -109,16 +111,17 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
 
 def test_the_example_documents_every_key_with_its_default() -> None:
     raw = tomllib.loads(EXAMPLE.read_text())
-    for name, section in (("station", Station), ("line", Line), ("faces", Faces)):
-        assert set(raw[name]) == set(section.model_fields)
-        assert section.model_validate(raw[name]) == section()
+    for name, part in (("station", Station), ("line", Line), ("faces", Faces)):
+        assert set(raw[name]) == set(part.model_fields)
+        assert part.model_validate(raw[name]) == part()
+    sections: tuple[type[BaseModel], ...] = (Station, Line, Faces, Camera)
     # The example's camera differs from the defaults in its folder alone; what is optional stands in comments.
     text = EXAMPLE.read_text()
     ridge = raw["cameras"]["ridge"]
     assert Camera.model_validate(ridge) == Camera(folder=Path(ridge["folder"]))
     for key in Camera.model_fields:
         assert f"\n{key} = " in text or f"\n# {key} = " in text, key
-    for section in (Station, Line, Faces, Camera):
+    for section in sections:
         for key, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{key} is not documented"
             assert field.description in text, f"{key}: {field.description}"
