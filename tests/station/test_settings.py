@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from station import settings
-from station.settings import Camera, Faces, Line, Settings, SettingsError, Station
+from station.settings import Camera, Faces, Health, Line, Settings, SettingsError, Station
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "station.toml"
 
@@ -94,6 +94,16 @@ def test_a_camera_found_by_pattern_takes_its_own_table_else_that_of_its_folder(t
     assert (read.finder("den", "card").finder, read.finder("ridge", "card").finder) == ("megadetector", "whole")
 
 
+@pytest.mark.parametrize("listen", ["0.0.0.0:9109", "hut.example:80", "127.0.0.1", "9109", "127.0.0.1:99999", "[::]:80"])
+def test_health_answers_this_machine_only(tmp_path: Path, listen: str) -> None:
+    assert f"health.listen = {listen!r}" in mistakes(tmp_path, f'[health]\nlisten = "{listen}"\n')
+
+
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:0", "localhost:9109", "[::1]:9109"])
+def test_loopback_addresses_are_taken(tmp_path: Path, listen: str) -> None:
+    assert load(tmp_path, f'[health]\nlisten = "{listen}"\n').health.listen == listen
+
+
 @pytest.mark.parametrize("text", ["[station", "x = \xff"])
 def test_what_is_no_toml_is_said_so(tmp_path: Path, text: str) -> None:
     file = tmp_path / "station.toml"
@@ -109,7 +119,7 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
 
 def test_the_example_documents_every_key_with_its_default() -> None:
     raw = tomllib.loads(EXAMPLE.read_text())
-    for name, section in (("station", Station), ("line", Line), ("faces", Faces)):
+    for name, section in (("station", Station), ("line", Line), ("faces", Faces), ("health", Health)):
         assert set(raw[name]) == set(section.model_fields)
         assert section.model_validate(raw[name]) == section()
     # The example's camera differs from the defaults in its folder alone; what is optional stands in comments.
@@ -118,7 +128,7 @@ def test_the_example_documents_every_key_with_its_default() -> None:
     assert Camera.model_validate(ridge) == Camera(folder=Path(ridge["folder"]))
     for key in Camera.model_fields:
         assert f"\n{key} = " in text or f"\n# {key} = " in text, key
-    for section in (Station, Line, Faces, Camera):
+    for section in (Station, Line, Faces, Health, Camera):
         for key, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{key} is not documented"
             assert field.description in text, f"{key}: {field.description}"
