@@ -187,23 +187,25 @@ def _problems(read: Settings, health: Health, found: Vitals, now: datetime) -> I
 
 
 def _work_problems(read: Settings, health: Health, found: Vitals, now: datetime) -> Iterator[Problem]:
-    if health.state != "running":
+    """Only what has gone on for longer than the station is up: after a power cut everything has waited for long."""
+    limit_s, up_s = read.health.live_wait_s, _age_s(found.runs[0].began if found.runs else None, now) or 0.0
+    if health.state != "running" or up_s <= limit_s:
         return
-    idle_s = _age_s(found.last_done, now)
     oldest_s = max((q.oldest_s for q in health.queues.values() if q.oldest_s is not None), default=0.0)
-    if min(oldest_s, oldest_s if idle_s is None else idle_s) > read.health.live_wait_s:
-        waiting = sum(q.waiting for q in health.queues.values())
+    idle_s = _age_s(found.last_done, now) or oldest_s
+    live = health.queues["live"]
+    if min(oldest_s, idle_s) > limit_s:
         yield Problem(
             "line",
-            f"{waiting} pictures wait, and none was done for {_long(idle_s if idle_s is not None else oldest_s)}",
-            "read the log; restart the station: nothing is lost by that",
+            f"{sum(q.waiting for q in health.queues.values())} pictures wait, and none was done for {_long(idle_s)}",
+            "read the log, and restart the station: nothing is lost by that",
         )
-    elif (live_s := health.queues["live"].oldest_s) is not None and live_s > read.health.live_wait_s:
+    elif live.oldest_s is not None and live.oldest_s > limit_s:
         yield Problem(
             "live lane",
-            f"{health.queues['live'].waiting} live pictures wait, the oldest for {_long(live_s)}",
-            "more comes than this device can do: see the stages' times in `station health`, raise line.batch_faces "
-            "or line.workers, or take fewer pictures",
+            f"{live.waiting} live pictures wait, the oldest for {_long(live.oldest_s)}",
+            "more comes than this device can do: see the times of the stages in `station health`, raise line.workers "
+            "or line.batch_faces, or take fewer pictures",
         )
 
 

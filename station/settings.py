@@ -120,7 +120,9 @@ class Mqtt(_Section):
             levels = pattern.split("/")
             named = [level for level in levels if level.startswith("{")]
             if unknown := set(named) - {"{station}", "{camera}", "{individual}", "{label}"}:
-                raise ValueError(f"{pattern!r}: {sorted(unknown)[0]} is none of {{station}}, {{camera}}, {{individual}}, {{label}}")
+                raise ValueError(
+                    f"{pattern!r}: {sorted(unknown)[0]} is none of {{station}}, {{camera}}, {{individual}}, {{label}}"
+                )
             if "{camera}" not in named or any("{" in level and level not in named for level in levels):
                 raise ValueError(f"{pattern!r}: a level must be {{camera}}, and names stand alone in their level")
             if "#" in pattern or "+" in pattern:

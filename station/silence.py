@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 REMEMBERED = 65
 """Arrivals that make the rhythm: more would be slow to see the season change."""
@@ -46,7 +47,7 @@ def allowed(arrivals: Sequence[Span], rule: Rule) -> timedelta | None:
     if rule.own_h is not None:
         return timedelta(hours=rule.own_h) if rule.own_h else None
     ceiling = timedelta(hours=rule.ceiling_h) if rule.ceiling_h else None
-    gaps = sorted(later.began - earlier.ended for earlier, later in zip(arrivals, arrivals[1:], strict=False))
+    gaps = sorted(later.began - earlier.ended for earlier, later in pairwise(arrivals))
     if len(gaps) < GAPS_WANTED:
         return ceiling
     usual = gaps[math.ceil(USUAL * len(gaps)) - 1]
@@ -60,6 +61,8 @@ def listened(since: datetime, now: datetime, runs: Iterable[Span]) -> timedelta:
     return sum((o for o in overlaps if o > timedelta(0)), timedelta(0))
 
 
-def silent_since(last_heard: datetime, now: datetime, allowed: timedelta | None, runs: Iterable[Span]) -> datetime | None:
+def silent_since(
+    last_heard: datetime, now: datetime, allowed: timedelta | None, runs: Iterable[Span]
+) -> datetime | None:
     """When the silence began, if it is longer than allowed; None where it is not."""
     return last_heard if allowed is not None and listened(last_heard, now, runs) > allowed else None

@@ -94,7 +94,9 @@ def test_a_camera_found_by_pattern_takes_its_own_table_else_that_of_its_folder(t
     assert (read.finder("den", "card").finder, read.finder("ridge", "card").finder) == ("megadetector", "whole")
 
 
-@pytest.mark.parametrize("listen", ["0.0.0.0:9109", "hut.example:80", "127.0.0.1", "9109", "127.0.0.1:99999", "[::]:80"])
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:9109", "hut.example:80", "127.0.0.1", "9109", "127.0.0.1:99999", "[::]:80"]
+)
 def test_health_answers_this_machine_only(tmp_path: Path, listen: str) -> None:
     assert f"health.listen = {listen!r}" in mistakes(tmp_path, f'[health]\nlisten = "{listen}"\n')
 
