@@ -192,7 +192,7 @@ def _work_problems(read: Settings, health: Health, found: Vitals, now: datetime)
     if health.state != "running" or up_s <= limit_s:
         return
     oldest_s = max((q.oldest_s for q in health.queues.values() if q.oldest_s is not None), default=0.0)
-    idle_s = _age_s(found.last_done, now) or oldest_s
+    idle_s = oldest_s if found.last_done is None else (now - found.last_done).total_seconds()
     live = health.queues["live"]
     if min(oldest_s, idle_s) > limit_s:
         yield Problem(
