@@ -66,9 +66,9 @@ class Rounds:
 
     def round(self, now: datetime) -> None:
         """One look."""
-        self._store.alive(now)
         health = checkup(self._settings, now, self._live).health
-        self._log(health)
+        self._log(health)  # first: on a full disk the log alone can tell
+        self._store.alive(now)
         if self._settings.mqtt.host:
             self._store.queue(self._news(health), now)
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from station import history, schema, settings
 from station.checkup import Live, checkup, examine
-from station.domain import Duplicate, Frame, Message, Reason, Rejection
+from station.domain import Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
 from station.flow import Doorbell
 from station.health import Health
 from station.meter import FACES, Histogram, Meter
@@ -70,7 +70,7 @@ def test_the_counts_are_those_of_the_tables_whatever_happens(file: Path, store: 
     store.admit([candidate(i, camera=f"camera{i % 3}") for i in range(200)], NOW)
     for _ in range(150):
         frame = next(frames)
-        outcomes = [observed(frame, "", 3.0, 4.0), observed(frame), Duplicate(frame, "x")]
+        outcomes: list[Outcome] = [observed(frame, "", 3.0, 4.0), observed(frame), Duplicate(frame, "x")]
         outcomes += [Rejection(frame, reason, "") for reason in (Reason.EMPTY, Reason.VANISHED)]
         store.record([chance.choice(outcomes)], NOW)
     assert store.retry(reason="empty") > 0
@@ -187,7 +187,7 @@ def test_a_line_that_does_nothing_is_a_problem_but_not_just_after_the_start(file
 
 
 def test_live_pictures_that_wait_too_long_while_others_are_done_are_a_problem(file: Path, store: Store) -> None:
-    store.admit([candidate(i, lane=0) for i in (1, 2)], NOW)
+    store.admit([candidate(i, lane=Lane.LIVE) for i in (1, 2)], NOW)
     store.record([observed(take(store, 1)[0])], NOW + HOUR)
     store.alive(NOW + HOUR)
     assert abouts(report(configured(file), NOW + HOUR)) == ["live lane"]

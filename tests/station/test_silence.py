@@ -19,8 +19,8 @@ BY_RHYTHM = Rule(floor_h=24)
 def arrivals(*gaps_h: float) -> list[Span]:
     """Arrivals of ten minutes each, so many hours apart."""
     ten = timedelta(minutes=10)
-    ends = accumulate((timedelta(hours=h) + ten for h in gaps_h), initial=START)
-    return [Span(end, end + ten) for end in ends]
+    begins = accumulate((h + 1 / 6 for h in gaps_h), initial=0.0)
+    return [Span(START + timedelta(hours=h), START + timedelta(hours=h) + ten) for h in begins]
 
 
 @pytest.mark.parametrize(
