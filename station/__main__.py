@@ -64,6 +64,26 @@ def check(config: Config = Path("station.toml")) -> None:
     raise typer.Exit(terminal.findings(check.check(config, now())) == check.Level.WRONG)
 
 
+class View(enum.StrEnum):
+    """How a report is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command(epilog="Example: `station health --config /etc/station/station.toml`")
+def health(
+    config: Config = Path("config/station.toml"),
+    form: Annotated[View, typer.Option("--format", help="table or json")] = View.TABLE,
+) -> None:
+    """Tell how the station does, of the daemon or, where none runs, of the database; status 1: it has problems."""
+    from station import settings, terminal, web  # noqa: PLC0415
+
+    report = web.report(settings.load(config), now())
+    terminal.health(report, form.value)
+    raise typer.Exit(bool(report["problems"]))
+
+
 @app.command(epilog="Example: `station scan /media/card --camera ridge --model models/current --db station.db`")
 def scan(
     folder: Annotated[Path, typer.Argument(help="the folder with the pictures", exists=True, file_okay=False)],

@@ -44,6 +44,14 @@ class Ages:
         self._program = program.to(self.device)
         self._check_golden(bundle)
 
+    def memory_bytes(self) -> dict[str, int]:
+        """Of the device: `allocated` and `reserved` by this program, `free` and `total`; nothing on a CPU."""
+        if self.device.type != "cuda":
+            return {}
+        free, total = torch.cuda.mem_get_info(self.device)
+        allocated, reserved = torch.cuda.memory_allocated(self.device), torch.cuda.memory_reserved(self.device)
+        return {"allocated": allocated, "reserved": reserved, "free": free, "total": total}
+
     def run(self, crops: Pixels) -> tuple[Floats, Floats]:
         """Probabilities over the age bins, N x K, and embeddings, N x E, of crops uint8 N x 3 x S x S."""
         parts = [self._run(crops[i : i + self._limit]) for i in range(0, len(crops), self._limit)]

@@ -19,13 +19,17 @@ from pathlib import Path
 from station import faces, species
 from station.ages import Ages
 from station.bundles import read_card
+from station.checkup import Live
 from station.domain import Duplicate, Frame, Observed, Outcome, Rejection
 from station.flow import Doorbell
 from station.intake import Folder, Lister, Watcher
 from station.line import Camera, Limits, Look, Pace, line
+from station.meter import Meter
+from station.rounds import Rounds
 from station.settings import Settings
 from station.store import Store
 from station.times import Clock
+from station.web import Web
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +45,11 @@ class Station:
     look: Look
     pace: Pace
     clock: Clock
+    meter: Meter
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
-        return line(self.store, self.bell, self.look, self.ages, self.pace, self.clock)
+        return line(self.store, self.bell, self.look, self.ages, self.pace, self.clock, self.meter)
 
     def scan(self) -> Iterator[list[Outcome]]:
         """One pass over the folders and all that waits in the ledger."""
@@ -81,7 +86,7 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        yield Station(store, ages, bell, folders, look, pace, clock)
+        yield Station(store, ages, bell, folders, look, pace, clock, Meter())
         store.end_run(clock())
 
 
@@ -138,6 +143,9 @@ def stopped_by_signals(bell: Doorbell) -> Iterator[None]:
 def run(settings: Settings, clock: Clock) -> None:
     """The daemon: watches the folders until a signal stops it.  Raises what any thread raised."""
     with composed(settings, clock) as station, stopped_by_signals(station.bell), ExitStack() as watchers:
+        live = _live(station)
+        watchers.enter_context(Rounds(settings, station.store, live, station.bell, clock))
+        watchers.enter_context(Web(settings, live, station.bell, clock))
         for folder in station.folders.values():
             watchers.enter_context(Watcher(station.lister(folder), station.bell))
         log.info("station %s: %s on %s, watching %s", settings.station.id, station.ages.card.version,
@@ -146,6 +154,11 @@ def run(settings: Settings, clock: Clock) -> None:
             for outcome in outcomes:
                 _tell(outcome)
     log.info("stopped; what was not finished waits in the ledger")
+
+
+def _live(station: Station) -> Live:
+    ages = station.ages
+    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker=lambda: "unknown")
 
 
 def _tell(outcome: Outcome) -> None:

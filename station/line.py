@@ -18,6 +18,7 @@ from station.domain import Duplicate, Facts, Frame, Outcome, Portraits, Reason, 
 from station.faces import Finder
 from station.flow import Doorbell, batched, buffered, parallel
 from station.individuals import recognise
+from station.meter import Meter
 from station.pictures import BadPicture, Picture
 from station.store import Store
 from station.times import CameraClock, Clock, captured
@@ -106,17 +107,20 @@ class Look:
         return Portraits(frame, facts, found.faces, crops)
 
 
-def line(store: Store, bell: Doorbell, look: Look, ages: Ages, pace: Pace, clock: Clock) -> Iterator[list[Outcome]]:
+def line(
+    store: Store, bell: Doorbell, look: Look, ages: Ages, pace: Pace, clock: Clock, meter: Meter
+) -> Iterator[list[Outcome]]:
     """Takes frames from the ledger and records their outcomes, which it yields, a batch at a time.
 
     Ends when the bell is stopped, or closed and the ledger empty.  Raises what any stage raised.
     """
     frames = store.pending(bell)
-    portraits = parallel(look, frames, pace.workers, name="look")
+    portraits = parallel(meter.looking(look), frames, pace.workers, name="look")
     batches = batched(portraits, pace.batch_faces, pace.linger_s, size=_faces)
-    for readings in buffered(map(ages.read, batches), 2, name="ages"):
+    for readings in buffered(map(meter.reading(ages.read), batches), 2, name="ages"):
         outcomes = [recognise(outcome) for outcome in readings]
-        store.record(outcomes, clock())
+        with meter.stage("record"):
+            store.record(outcomes, clock())
         bell.ring()  # a frame that must be alone may wait for this
         yield outcomes
 

@@ -112,24 +112,38 @@ class Topics:
         """Where subscribers ask for estimates again."""
         return f"{self._prefix}/cmd/replay"
 
+    @property
+    def health_state(self) -> str:
+        """Carries `HealthMessage`."""
+        return f"{self._prefix}/health"
+
+    def camera_state(self, camera: str) -> str:
+        """Carries `CameraMessage`; `camera` is the id, not the name."""
+        return f"{self._prefix}/camera/{camera}/status"
+
+    def individual_state(self, name: str) -> str:
+        """Carries `IndividualMessage`."""
+        return f"{self._prefix}/individuals/{token(name)}"
+
     def estimates(self, payload: EstimateMessage) -> Message:
         """An event, never retained."""
         return Message(f"{self._prefix}/estimates", _json(payload), False, ESTIMATE_RANK)
 
     def individual(self, payload: IndividualMessage) -> Message:
         """A state."""
-        return self._state(f"individuals/{token(payload.individual)}", payload)
+        return _state(self.individual_state(payload.individual), payload)
 
     def camera(self, payload: CameraMessage) -> Message:
         """A state."""
-        return self._state(f"camera/{payload.camera}/status", payload)
+        return _state(self.camera_state(payload.camera), payload)
 
     def health(self, payload: HealthMessage) -> Message:
         """A state."""
-        return self._state("health", payload)
+        return _state(self.health_state, payload)
 
-    def _state(self, below: str, payload: Payload) -> Message:
-        return Message(f"{self._prefix}/{below}", _json(payload), True, STATE_RANK)
+
+def _state(topic: str, payload: Payload) -> Message:
+    return Message(topic, _json(payload), True, STATE_RANK)
 
 
 def _json(payload: Payload) -> str:

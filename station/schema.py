@@ -111,6 +111,83 @@ def messages(db: Database) -> None:
     """)
 
 
+_COUNTED = ("camera", "lane", "outcome", "reason", "clock")
+
+
+def _kind(row: str) -> str:
+    """Which count a row of `frames` belongs to, as SQL, in the order of `_COUNTED`."""
+    return f"""{row}.camera, {row}.lane, coalesce({row}.outcome, 'waiting'), coalesce({row}.reason, ''),
+        CASE WHEN {row}.outcome IS NOT 'observed' THEN '' WHEN {row}.captured_impossible THEN 'impossible'
+            WHEN {row}.captured_at IS NULL THEN 'unknown' ELSE 'believable' END"""
+
+
+def _count(table: str, key: tuple[str, ...], kind: str, step: int) -> str:
+    """One more or one less, as SQL for a trigger; an upsert there would obey an outer INSERT OR IGNORE."""
+    columns = ", ".join(key)
+    return f"""INSERT INTO {table} ({columns}, n) SELECT {kind}, 0
+            WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE ({columns}) = ({kind}));
+        UPDATE {table} SET n = n + {step} WHERE ({columns}) = ({kind});"""
+
+
+def _counted_frames(step: int, row: str) -> str:
+    return _count("frame_counts", _COUNTED, _kind(row), step)
+
+
+def _counted_estimates(step: int, row: str) -> str:
+    return _count("estimate_counts", ("model", "interval_known"), f"{row}.model, {row}.low_years IS NOT NULL", step)
+
+
+@migrations()
+def health(db: Database) -> None:
+    """Counts that triggers keep, so that a look at the station's health costs the same at a million frames."""
+    db.executescript(f"""
+    ALTER TABLE runs ADD COLUMN alive_at TEXT;  -- the daemon's newest sign of life; empty: a command's run
+    CREATE TABLE frame_counts (
+        camera TEXT NOT NULL,
+        lane INTEGER NOT NULL,
+        outcome TEXT NOT NULL,  -- or waiting
+        reason TEXT NOT NULL,  -- of a rejection
+        clock TEXT NOT NULL,  -- of an observed frame: believable, impossible or unknown
+        n INTEGER NOT NULL,
+        PRIMARY KEY (camera, lane, outcome, reason, clock)
+    ) WITHOUT ROWID;
+    INSERT INTO frame_counts ({", ".join(_COUNTED)}, n)
+        SELECT {_kind("frames")}, count(*) FROM frames GROUP BY 1, 2, 3, 4, 5;
+    CREATE TRIGGER frames_counted AFTER INSERT ON frames BEGIN {_counted_frames(1, "NEW")} END;
+    CREATE TRIGGER frames_recounted AFTER UPDATE OF camera, lane, outcome, reason, captured_at, captured_impossible
+        ON frames BEGIN {_counted_frames(-1, "OLD")} {_counted_frames(1, "NEW")} END;
+    CREATE TRIGGER frames_discounted AFTER DELETE ON frames BEGIN {_counted_frames(-1, "OLD")} END;
+    CREATE TABLE estimate_counts (
+        model TEXT NOT NULL, interval_known INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (model, interval_known)
+    ) WITHOUT ROWID;
+    INSERT INTO estimate_counts (model, interval_known, n)
+        SELECT model, low_years IS NOT NULL, count(*) FROM estimates GROUP BY 1, 2;
+    CREATE TRIGGER estimates_counted AFTER INSERT ON estimates BEGIN {_counted_estimates(1, "NEW")} END;
+    CREATE TRIGGER estimates_discounted AFTER DELETE ON estimates BEGIN {_counted_estimates(-1, "OLD")} END;
+    CREATE TABLE arrivals (  -- of a camera's pictures, less than half an hour apart
+        camera TEXT NOT NULL, began_at TEXT NOT NULL, last_at TEXT NOT NULL, PRIMARY KEY (camera, began_at)
+    ) WITHOUT ROWID;
+    INSERT INTO arrivals (camera, began_at, last_at)
+        SELECT camera, min(at), max(at) FROM (
+            SELECT camera, at, sum(apart) OVER (PARTITION BY camera ORDER BY at) AS number FROM (
+                SELECT camera, at, julianday(at) - lag(julianday(at)) OVER (PARTITION BY camera ORDER BY at)
+                    > 0.5 / 24 AS apart
+                FROM (SELECT DISTINCT camera, admitted_at AS at FROM frames)))
+        GROUP BY camera, coalesce(number, 0);
+    CREATE TRIGGER frames_arrived AFTER INSERT ON frames
+        WHEN NEW.admitted_at > coalesce(
+            (SELECT last_at FROM arrivals WHERE camera = NEW.camera ORDER BY began_at DESC LIMIT 1), '') BEGIN
+        UPDATE arrivals SET last_at = NEW.admitted_at WHERE camera = NEW.camera
+            AND began_at = (SELECT max(began_at) FROM arrivals WHERE camera = NEW.camera)
+            AND julianday(NEW.admitted_at) - julianday(last_at) <= 0.5 / 24;
+        INSERT INTO arrivals (camera, began_at, last_at) SELECT NEW.camera, NEW.admitted_at, NEW.admitted_at
+            WHERE NOT EXISTS (SELECT 1 FROM arrivals WHERE camera = NEW.camera AND last_at >= NEW.admitted_at);
+    END;
+    CREATE INDEX frames_done ON frames (done_at) WHERE done_at IS NOT NULL;
+    CREATE INDEX frames_camera_captured ON frames (camera, captured_at) WHERE captured_impossible = 0;
+    """)
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

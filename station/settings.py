@@ -109,6 +109,8 @@ class Mqtt(_Section):
         200_000, ge=100, description="messages kept for an absent broker; beyond it the oldest estimates go unsent"
     )
 
+    homeassistant: bool = Field(False, description="let Home Assistant find the station by itself")
+
     _client_id = field_validator("client_id")(lambda value: value and _name(value))
 
     @field_validator("images")
@@ -118,7 +120,9 @@ class Mqtt(_Section):
             levels = pattern.split("/")
             named = [level for level in levels if level.startswith("{")]
             if unknown := set(named) - {"{station}", "{camera}", "{individual}", "{label}"}:
-                raise ValueError(f"{pattern!r}: {sorted(unknown)[0]} is none of {{station}}, {{camera}}, {{individual}}, {{label}}")
+                raise ValueError(
+                    f"{pattern!r}: {sorted(unknown)[0]} is none of {{station}}, {{camera}}, {{individual}}, {{label}}"
+                )
             if "{camera}" not in named or any("{" in level and level not in named for level in levels):
                 raise ValueError(f"{pattern!r}: a level must be {{camera}}, and names stand alone in their level")
             if "#" in pattern or "+" in pattern:
@@ -132,6 +136,35 @@ class Privacy(_Section):
     people: Literal["metadata", "keep"] = Field(
         "metadata", description="metadata: a spooled picture with a person is deleted once recorded; keep: it stays"
     )
+
+
+class Health(_Section):
+    """How the station watches itself."""
+
+    listen: str = Field(
+        "127.0.0.1:9109", description="where /healthz and /metrics answer, for this machine only; empty: nowhere"
+    )
+    every_s: float = Field(60, ge=1, le=3600, description="seconds between two looks at itself")
+    silent_after_h: float = Field(
+        0, ge=0, description="hours of silence that are reported whatever a camera's rhythm; 0: its rhythm alone says"
+    )
+    silent_floor_h: float = Field(24, ge=0, description="hours for which any camera's rhythm lets it be silent")
+    live_wait_s: float = Field(900, gt=0, description="seconds that a live picture may wait for its turn")
+    outbox_wait_h: float = Field(6, gt=0, description="hours that a message may wait for the broker")
+    free_mb: float = Field(500, ge=0, description="free space that is wanted for the database and the spool")
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (port.isdecimal() and int(port) < 65536):
+            raise ValueError("write an address and a port, such as 127.0.0.1:9109")
+        if value and not re.fullmatch(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]", host):
+            raise ValueError(
+                "others could read it: use 127.0.0.1, and an SSH tunnel, a Prometheus agent on this machine or a "
+                "proxy that asks for a password to read it from elsewhere"
+            )
+        return value
 
 
 class Folder(_Section):
@@ -166,6 +199,9 @@ class Camera(Folder):
     clock_shift_s: float = Field(0.0, description="seconds to add to what its clock writes")
     file_time: bool = Field(False, description="take the file's time where a picture has none")
     faces: Faces | None = Field(None, description="its own [faces], if not the station's")
+    silent_after_h: float | None = Field(
+        None, ge=0, description="hours of silence that are reported, if not by its rhythm; 0: it may be silent"
+    )
 
     _timezone = field_validator("timezone")(_zone)
 
@@ -178,6 +214,7 @@ class Settings(_Section):
     faces: Faces = Faces()
     mqtt: Mqtt = Mqtt()
     privacy: Privacy = Privacy()
+    health: Health = Health()
     cameras: dict[str, Camera] = Field(default_factory=dict)
 
     @field_validator("cameras")
@@ -291,6 +328,7 @@ def _section(place: list[str]) -> type[_Section] | None:
         "faces": Faces,
         "mqtt": Mqtt,
         "privacy": Privacy,
+        "health": Health,
     }
     match place:
         case []:

@@ -25,6 +25,7 @@ from station.domain import (
     Facts,
     Frame,
     Lane,
+    Message,
     Observation,
     Observed,
     Outcome,
@@ -293,6 +294,23 @@ class Store:
                     at,
                 ),
             )
+
+    def queue(self, messages: Iterable[Message], now: datetime) -> None:
+        """Puts messages in the outbox; of a state only the newest waits."""
+        at = iso(now)
+        with self._writing() as db:
+            for m in messages:
+                if m.retained:
+                    db.execute("DELETE FROM outbox WHERE retained = 1 AND topic = ?", [m.topic])
+                db.execute(
+                    "INSERT INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
+                    [m.rank, m.topic, m.payload, int(m.retained), at],
+                )
+
+    def alive(self, now: datetime) -> None:
+        """The daemon's sign of life: a run that ends without a word is known to have lasted until here."""
+        with self._writing() as db:
+            db.execute("UPDATE runs SET alive_at = ? WHERE id = ?", [iso(now), self.run])
 
     def tally(self) -> Tally:
         """What this run has done so far."""

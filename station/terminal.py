@@ -251,3 +251,66 @@ def demo_next(folder: Path) -> None:
 (the commands are in .venv/bin; `source .venv/bin/activate` puts them on your path)""",
         soft_wrap=True,
     )
+
+
+def health(report: Row, form: str) -> None:
+    """The station's health, as JSON or for the eye: problems last, where they are seen."""
+    if form == "json":
+        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_row("station", f"{report['station']}, {report['state']}")
+    for lane, queue in report["queues"].items():
+        table.add_row(f"{lane} lane", _waits(queue, "pictures wait"))
+    for name in ("images", "rejections"):
+        table.add_row(name, ", ".join(f"{n} {REASONS.get(key, key)}" for key, n in report[name].items()) or "none")
+    table.add_row("estimates", f"{report['estimates']}; {_share(report['coverage']['interval'])} with an interval")
+    table.add_row("capture times", f"{_share(report['coverage']['time'])} of the observed images believable")
+    table.add_row("speed", f"{report['images_per_s']:.1f} images/s in the last five minutes")
+    if report["running"]:
+        _running(table, report["running"])
+    table.add_row("outbox", f"{_waits(report['outbox'], 'messages wait')}, broker: {report['broker']}")
+    table.add_row(
+        "free space", ", ".join(f"{mb / 1000:.1f} GB for the {place}" for place, mb in report["free_mb"].items())
+    )
+    for camera in report["cameras"]:
+        table.add_row(f"camera {camera['camera']}", _heard(camera))
+    out().print(table)
+    for problem in report["problems"]:
+        out().print(f"[red]problem[/] {problem['what']}: {problem['remedy']}", soft_wrap=True)
+
+
+def _running(table: Table, running: Row) -> None:
+    table.add_row("model", f"{running['model']} on {running['device']}")
+    for stage, times in running["stages_s"].items():
+        table.add_row(stage, _spread(times, 1000, "ms"))
+    table.add_row("batches", _spread(running["batch_faces"], 1, "faces"))
+    for kind, size in running["device_memory_bytes"].items():
+        table.add_row(f"GPU {kind}", f"{size / 1e9:.2f} GB")
+
+
+def _spread(of: Row, scale: float, unit: str) -> str:
+    if not of["count"]:
+        return "none yet"
+    most = f"95% up to {of['below_95'] * scale:g}" if of["below_95"] else "often far more"
+    return f"{of['count']}, mean {of['mean'] * scale:.1f} {unit}, {most}"
+
+
+def _waits(queue: Row, what: str) -> str:
+    oldest = "" if queue["oldest_s"] is None else f", the oldest for {queue['oldest_s'] / 60:.0f} min"
+    return f"{queue['waiting']} {what}{oldest}"
+
+
+def _share(share: float | None) -> str:
+    return "none yet" if share is None else f"{share:.1%}"
+
+
+def _heard(camera: Row) -> str:
+    if camera["last_heard"] is None:
+        return "never heard"
+    heard = f"heard {camera['last_heard'][:16].replace('T', ' ')} UTC"
+    if camera["allowed_silence_h"] is None:
+        return f"{heard}, no rhythm yet"
+    return f"{heard}, may be silent for {camera['allowed_silence_h']:.0f} h" + (
+        ", [red]silent[/]" if camera["silent_since"] else ""
+    )

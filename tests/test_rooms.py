@@ -15,9 +15,10 @@ ROOMS = {
     "watchdog": {"station/intake.py"},
     "torch": {"station/ages.py", "training"},
     "PIL": {"station/pictures.py"},
-    "sqlite_utils": {"station/schema.py", "station/store.py", "station/history.py"},
+    "sqlite_utils": {"station/schema.py", "station/store.py", "station/history.py", "station/vitals.py"},
     "sqlite3": {"station/schema.py", "station/store.py", "station/history.py"},
-    "pydantic": {"station/settings.py"},
+    "pydantic": {"station/settings.py", "station/messages.py"},
+    "prometheus_client": {"station/metrics.py"},
     "typer": {"station/__main__.py"},
     "rich": {"station/terminal.py"},
     "timm": {"training/networks.py"},
@@ -67,7 +68,8 @@ try:
     runpy.run_module("{command}", run_name="__main__")
 except SystemExit:
     pass
-print(sorted({{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils"}} & set(sys.modules)))
+heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client"}}
+print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip().endswith("[]")

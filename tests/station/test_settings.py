@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from station import settings
-from station.settings import Camera, Faces, Line, Settings, SettingsError, Station
+from station.settings import Camera, Line, Settings, SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "station.toml"
 
@@ -96,6 +96,18 @@ def test_a_camera_found_by_pattern_takes_its_own_table_else_that_of_its_folder(t
     assert (read.finder("den", "card").finder, read.finder("ridge", "card").finder) == ("megadetector", "whole")
 
 
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:9109", "hut.example:80", "127.0.0.1", "9109", "127.0.0.1:99999", "[::]:80"]
+)
+def test_health_answers_this_machine_only(tmp_path: Path, listen: str) -> None:
+    assert f"health.listen = {listen!r}" in mistakes(tmp_path, f'[health]\nlisten = "{listen}"\n')
+
+
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:0", "localhost:9109", "[::1]:9109"])
+def test_loopback_addresses_are_taken(tmp_path: Path, listen: str) -> None:
+    assert load(tmp_path, f'[health]\nlisten = "{listen}"\n').health.listen == listen
+
+
 @pytest.mark.parametrize("text", ["[station", "x = \xff"])
 def test_what_is_no_toml_is_said_so(tmp_path: Path, text: str) -> None:
     file = tmp_path / "station.toml"
@@ -110,18 +122,21 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
 
 
 def test_the_example_documents_every_key_with_its_default() -> None:
-    raw = tomllib.loads(EXAMPLE.read_text())
-    for name, part in (("station", Station), ("line", Line), ("faces", Faces)):
-        assert set(raw[name]) == set(part.model_fields)
-        assert part.model_validate(raw[name]) == part()
-    sections: tuple[type[BaseModel], ...] = (Station, Line, Faces, Camera)
-    # The example's camera differs from the defaults in its folder alone; what is optional stands in comments.
-    text = EXAMPLE.read_text()
+    raw, text = tomllib.loads(EXAMPLE.read_text()), EXAMPLE.read_text()
+    sections: dict[str, type[BaseModel]] = {
+        name: type(field.default)
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, BaseModel)
+    }
+    assert set(raw) == {*sections, "cameras"}
+    for name, section in sections.items():
+        assert section.model_validate(raw[name]) == section()
+    # The example's camera differs from the defaults in its folder alone.
     ridge = raw["cameras"]["ridge"]
     assert Camera.model_validate(ridge) == Camera(folder=Path(ridge["folder"]))
-    for key in Camera.model_fields:
-        assert f"\n{key} = " in text or f"\n# {key} = " in text, key
-    for section in sections:
+    every: list[type[BaseModel]] = [*sections.values(), Camera]
+    for section in every:
         for key, field in section.model_fields.items():
+            assert f"\n{key} = " in text or f"\n# {key} = " in text, key  # what is optional stands in comments
             assert field.description, f"{section.__name__}.{key} is not documented"
             assert field.description in text, f"{key}: {field.description}"

@@ -1,0 +1,138 @@
+"""What the ledger says of how the station does.  Nothing here reads the table of frames from end to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from station.schema import StoreError
+from station.silence import REMEMBERED, Span
+from station.times import iso
+
+RECENTLY = timedelta(minutes=5)
+RUNS = 1000
+"""How far back runs are read: a station that crashed more often since a camera was heard has worse to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """How many frames there are of one kind."""
+
+    camera: str
+    lane: int
+    outcome: str
+    """Or `waiting`."""
+    reason: str
+    clock: str
+    """Of an observed frame: `believable`, `impossible` or `unknown`."""
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateCount:
+    """How many estimates a model has made."""
+
+    model: str
+    interval_known: bool
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraVitals:
+    """One camera that was heard; its newest arrivals, oldest first."""
+
+    name: str
+    arrivals: tuple[Span, ...]
+    last_frame: datetime | None
+    """When its newest picture was taken, among those with a believable time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The newest run of the daemon."""
+
+    alive_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The ledger's part of the station's health."""
+
+    frames: tuple[FrameCount, ...]
+    estimates: tuple[EstimateCount, ...]
+    oldest_waiting: dict[int, datetime]
+    """By lane: when the frame that is next was admitted."""
+    last_done: datetime | None
+    done_recently: int
+    outbox: int
+    outbox_oldest: datetime | None
+    cameras: tuple[CameraVitals, ...]
+    runs: tuple[Span, ...]
+    daemon: Daemon | None
+
+
+def vitals(db: Database, now: datetime) -> Vitals:
+    """Takes them.  Raises `StoreError` where the database is of an older program."""
+    if "frame_counts" not in db.table_names():
+        raise StoreError("the database is of an older station: `station run` brings it up to date")
+    waits = "SELECT admitted_at FROM frames WHERE outcome IS NULL AND lane = ? ORDER BY id LIMIT 1"
+    oldest = {lane: _moment(db, waits, lane) for lane in (0, 1)}
+    return Vitals(
+        tuple(FrameCount(*row) for row in db.execute("SELECT * FROM frame_counts WHERE n > 0")),
+        tuple(EstimateCount(m, bool(k), n) for m, k, n in db.execute("SELECT * FROM estimate_counts WHERE n > 0")),
+        {lane: at for lane, at in oldest.items() if at},
+        _moment(db, "SELECT max(done_at) FROM frames WHERE done_at IS NOT NULL"),
+        _number(db, "SELECT count(*) FROM frames WHERE done_at > ?", iso(now - RECENTLY)),
+        _number(db, "SELECT count(*) FROM outbox"),
+        _moment(db, "SELECT queued_at FROM outbox ORDER BY id LIMIT 1"),
+        tuple(_camera(db, row[0]) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
+        _runs(db),
+        _daemon(db),
+    )
+
+
+def individuals(db: Database) -> list[str]:
+    """Every individual there is."""
+    return [row[0] for row in db.execute("SELECT id FROM individuals ORDER BY id")]
+
+
+def _camera(db: Database, name: str) -> CameraVitals:
+    newest = db.execute(
+        "SELECT began_at, last_at FROM arrivals WHERE camera = ? ORDER BY began_at DESC LIMIT ?", [name, REMEMBERED]
+    ).fetchall()
+    taken = "SELECT max(captured_at) FROM frames WHERE camera = ? AND captured_impossible = 0"
+    return CameraVitals(name, tuple(_span(*row) for row in reversed(newest)), _moment(db, taken, name))
+
+
+def _runs(db: Database) -> tuple[Span, ...]:
+    rows = db.execute(
+        f"SELECT started_at, coalesce(ended_at, alive_at, started_at) FROM runs ORDER BY id DESC LIMIT {RUNS}"
+    )
+    return tuple(_span(*row) for row in rows)
+
+
+def _daemon(db: Database) -> Daemon | None:
+    row = db.execute(
+        "SELECT alive_at, ended_at FROM runs WHERE alive_at IS NOT NULL ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return Daemon(datetime.fromisoformat(row[0]), _parsed(row[1])) if row else None
+
+
+def _span(began: str, ended: str) -> Span:
+    return Span(datetime.fromisoformat(began), datetime.fromisoformat(ended))
+
+
+def _parsed(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _moment(db: Database, sql: str, *parameters: object) -> datetime | None:
+    row = db.execute(sql, parameters).fetchone()
+    return _parsed(row[0]) if row else None
+
+
+def _number(db: Database, sql: str, *parameters: object) -> int:
+    return int(db.execute(sql, parameters).fetchone()[0])
