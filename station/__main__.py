@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -49,11 +50,14 @@ def now() -> datetime:
 
 @app.command(epilog="Example: `station run --config /etc/station/station.toml`")
 def run(config: Config = Path("config/station.toml")) -> None:
-    """Watch the camera folders and estimate what arrives, until stopped (SIGTERM or Ctrl-C)."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    from station import daemon, settings  # noqa: PLC0415
+    """Watch the camera folders and estimate what arrives, until stopped (SIGTERM or Ctrl-C).
 
-    daemon.run(settings.load(config), now)
+    SIGHUP reads the configuration anew; where it is wrong, the old one goes on.
+    """
+    from station import daemon, logs, settings, systemd  # noqa: PLC0415
+
+    logs.configure(logging.INFO, os.environ)
+    daemon.run(lambda: settings.load(config), now, systemd.Service.of(os.environ))
 
 
 @app.command(epilog="Example: `station check --config station.toml`")
