@@ -159,6 +159,44 @@ def retry(
     typer.echo(f"{count} pictures wait again")
 
 
+@app.command(epilog="Example: `station backup /media/stick/station.tar.gz --config /etc/station/station.toml`")
+def backup(
+    file: Annotated[Path, typer.Argument(help="the .tar.gz to write")],
+    config: Config = Path("config/station.toml"),
+) -> None:
+    """Write database, bundle and configuration into one file, also while the station runs, and read it back.
+
+    Passwords and keys lie in files of their own and are not in it.
+    """
+    from station import backup  # noqa: PLC0415
+
+    made = backup.backup(config, file, now())
+    typer.echo(f"{file}: {len(made.files)} files, {file.stat().st_size / 1e6:.1f} MB, read back and found sound")
+    if not made.bundle:
+        typer.echo("there was no bundle in service to put into it")
+
+
+@app.command(epilog="Example: `station restore /media/stick/station.tar.gz --config /etc/station/station.toml`")
+def restore(
+    file: Annotated[Path, typer.Argument(help="a backup")], config: Config = Path("config/station.toml")
+) -> None:
+    """Put a backup into place, while the station stands still; what was there is kept as `….before-restore`."""
+    from station import restore  # noqa: PLC0415
+
+    made, read = restore.restore(file, config)
+    typer.echo(f"{file}, made {made.made_at} at station {made.station}, is in place: {config}, {read.station.database}")
+
+
+@app.command(epilog="Example: `station migrate --config /etc/station/station.toml`")
+def migrate(config: Config = Path("config/station.toml")) -> None:
+    """Bring the database to this program's schema, with a copy beside it first; `station run` does so by itself."""
+    from station import schema, settings  # noqa: PLC0415
+
+    database = settings.load(config).station.database
+    added = schema.upgrade(database)
+    typer.echo(f"{database}: {', '.join(added) or 'nothing to do'}")
+
+
 @app.command(epilog="Example: `station demo`")
 def demo(
     folder: Annotated[Path | None, typer.Option(help="where to put it; kept afterwards. Without: ./demo")] = None,

@@ -76,3 +76,13 @@ def problems(database: Path) -> list[str]:
     except sqlite3.Error as error:
         return [str(error)]
     return [] if found == ["ok"] else found
+
+
+def settle(database: Path) -> bool:
+    """Brings what lies beside a database into it, so that it is one file; False where it is too damaged for that."""
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+    except sqlite3.Error:
+        return False

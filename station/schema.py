@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
@@ -153,11 +153,31 @@ def open_database(file: Path) -> Database:
     return db
 
 
+def upgrade(file: Path) -> list[str]:
+    """Brings a database that nobody uses to the program's schema; which migrations that took.  Raises `StoreError`."""
+    with closing(lock(file)), closing(sqlite3.connect(file)) as connection:
+        db = Database(connection)
+        try:
+            pending = [migration.name for migration in migrations.pending(db)]
+            migrate(db, file)
+        except sqlite3.Error as error:
+            raise StoreError(f"the database {file} cannot be used: {error}") from error
+    return pending
+
+
 def migrate(db: Database, file: Path) -> None:
     """Brings a database to the program's schema, with a copy of it beside it before it is changed.
 
     Raises `StoreError` where it is foreign or newer, or where there is no room for the copy.
     """
+    applied = _refuse_foreign(db, file)
+    pending = [migration.name for migration in migrations.pending(db)]
+    if applied and pending:
+        _copy_before(pending[0], file)
+    migrations.apply(db)
+
+
+def _refuse_foreign(db: Database, file: Path) -> set[str]:
     applied = {migration.name for migration in migrations.applied(db)}
     newer = applied - {migration.name for migration in migrations.pending(Database(memory=True))}
     if newer:
@@ -169,10 +189,13 @@ def migrate(db: Database, file: Path) -> None:
         raise StoreError(
             f"{file} is a database of another program (tables {', '.join(sorted(foreign)[:3])}): take another file"
         )
-    pending = [migration.name for migration in migrations.pending(db)]
-    if applied and pending:
-        _copy_before(pending[0], file)
-    migrations.apply(db)
+    return applied
+
+
+def check_version(file: Path) -> None:
+    """Raises `StoreError` where this program cannot open a database, which is only read."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _refuse_foreign(Database(connection), file)
 
 
 def _copy_before(migration: str, file: Path) -> None:
