@@ -197,6 +197,25 @@ def migrate(config: Config = Path("config/station.toml")) -> None:
     typer.echo(f"{database}: {', '.join(added) or 'nothing to do'}")
 
 
+@app.command(epilog="Example: `station doctor --fix --config /etc/station/station.toml`")
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="mend what can be mended; the station must stand still")] = False,
+    config: Config = Path("config/station.toml"),
+    db: Annotated[Path | None, typer.Option("--db", help="a database alone, without a configuration")] = None,
+) -> None:
+    """Look for damage in database, spool and outbox, and for what power cuts left; status 1: something is wrong.
+
+    With --fix, mend it: the database is copied first, and nothing is thrown away.
+    """
+    from station import doctor, settings, terminal  # noqa: PLC0415
+    from station.check import Level  # noqa: PLC0415
+
+    read = settings.of({"station": {"database": db}, "mqtt": {"spool": db.with_name("spool")}}) if db else None
+    wrong = terminal.findings(doctor.doctor(read or settings.load(config), fix)) == Level.WRONG
+    typer.echo("mended as said" if wrong and fix else "all is well" if not wrong else "`--fix` mends what can be")
+    raise typer.Exit(wrong and not fix)
+
+
 @app.command(epilog="Example: `station demo`")
 def demo(
     folder: Annotated[Path | None, typer.Option(help="where to put it; kept afterwards. Without: ./demo")] = None,

@@ -15,7 +15,7 @@ ROOMS = {
     "torch": {"station/ages.py", "training"},
     "PIL": {"station/pictures.py"},
     "sqlite_utils": {"station/schema.py", "station/store.py", "station/history.py"},
-    "sqlite3": {"station/copies.py", "station/doctor.py", "station/schema.py", "station/store.py", "station/history.py"},
+    "sqlite3": {"station/copies.py", "station/doctor.py", "station/salvage.py", "station/schema.py", "station/store.py", "station/history.py"},
     "pydantic": {"station/settings.py"},
     "typer": {"station/__main__.py"},
     "rich": {"station/terminal.py"},

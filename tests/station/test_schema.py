@@ -22,10 +22,10 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]
 FRAMES = 500
 LEDGER = f"""
-INSERT INTO runs VALUES (1, '2026-01-01', NULL), (2, '2026-01-02', '2026-01-03');
-INSERT INTO cameras VALUES ('ridge', '2026-01-01'), ('creek', '2026-01-01');
-INSERT INTO individuals VALUES ('bao', '2026-01-01');
-INSERT INTO models VALUES ('tiny-1', '{{}}', '2026-01-01');
+INSERT INTO runs (id, started_at, ended_at) VALUES (1, '2026-01-01', NULL), (2, '2026-01-02', '2026-01-03');
+INSERT INTO cameras (id, first_seen_at) VALUES ('ridge', '2026-01-01'), ('creek', '2026-01-01');
+INSERT INTO individuals (id, first_seen_at) VALUES ('bao', '2026-01-01');
+INSERT INTO models (version, card, first_used_at) VALUES ('tiny-1', '{{}}', '2026-01-01');
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {FRAMES})
 INSERT INTO frames (id, camera, path, size_bytes, modified_ns, individual, lane, admitted_at, run, attempts, outcome,
     done_at, reason, detail, digest, original, width_px, height_px, captured_at, captured_impossible)
@@ -33,8 +33,10 @@ SELECT i, iif(i % 2, 'ridge', 'creek'), '/p/' || i || '.jpg', i, i, iif(i % 3, '
     i % 5, CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN 'observed' WHEN 2 THEN 'rejected' ELSE 'duplicate' END, '2026-01-02',
     iif(i % 4 = 2, 'truncated', NULL), iif(i % 4 = 2, 'cut short', NULL), 'd' || iif(i % 4 = 3, i - 2, i),
     iif(i % 4 = 3, i - 2, NULL), 8, 6, '2026-01-01T00:00:00+00:00', 0 FROM n;
-INSERT INTO faces SELECT id, id, 0, 0.1, 0.1, 0.5, 0.5, 0.9, individual FROM frames WHERE outcome = 'observed';
-INSERT INTO estimates SELECT id, id, 'tiny-1', id * 0.01, 1.0, NULL, NULL, 'adult', '2026-01-02' FROM faces;
+INSERT INTO faces (id, frame, number, x, y, width, height, confidence, individual)
+    SELECT id, id, 0, 0.1, 0.1, 0.5, 0.5, 0.9, individual FROM frames WHERE outcome = 'observed';
+INSERT INTO estimates (id, face, model, age_years, sd_years, life_stage, estimated_at)
+    SELECT id, id, 'tiny-1', id * 0.01, 1.0, 'adult', '2026-01-02' FROM faces;
 """
 MESSAGES = """
 UPDATE frames SET topic = 'station/x/camera/ridge/image', file_name = 'a.jpg', given_at = '2026-01-01', people = 0
@@ -62,7 +64,7 @@ def content(file: Path) -> dict[str, list[dict[str, object]]]:
         connection.row_factory = sqlite3.Row
         tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         names = [name for (name,) in tables if not name.startswith("_sqlite")]
-        return {n: [dict(row) for row in connection.execute(f"SELECT * FROM {n} ORDER BY rowid")] for n in names}
+        return {n: [dict(row) for row in connection.execute(f"SELECT * FROM {n} ORDER BY 1")] for n in names}
 
 
 def kept(before: dict[str, list[dict[str, object]]], after: dict[str, list[dict[str, object]]]) -> None:
