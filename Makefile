@@ -2,7 +2,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint deploy/constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check clean install uninstall rollback
 
 demo: $(VENV)/installed ## the main job on a simulated reserve, with nothing else present
 	$(BIN)/station demo
@@ -15,6 +15,15 @@ check: $(VENV)/installed-dev ## lint, format, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+install: ## as a service of this box, with sudo; also upgrades
+	deploy/install.sh
+
+rollback: ## back to the version of before the last `make install`
+	deploy/install.sh rollback
+
+uninstall: ## takes the service away and leaves configuration and data
+	deploy/install.sh uninstall
 
 clean:
 	rm -rf $(VENV) demo

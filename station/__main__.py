@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -49,11 +50,14 @@ def now() -> datetime:
 
 @app.command(epilog="Example: `station run --config /etc/station/station.toml`")
 def run(config: Config = Path("station.toml")) -> None:
-    """Watch the camera folders and estimate what arrives, until stopped (SIGTERM or Ctrl-C)."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    from station import daemon, settings  # noqa: PLC0415
+    """Watch the camera folders and estimate what arrives, until stopped (SIGTERM or Ctrl-C).
 
-    daemon.run(settings.load(config), now)
+    SIGHUP reads the configuration anew; where it is wrong, the old one goes on.
+    """
+    from station import daemon, logs, settings, systemd  # noqa: PLC0415
+
+    logs.configure(logging.INFO, os.environ)
+    daemon.run(lambda: settings.load(config), now, systemd.Service.of(os.environ))
 
 
 @app.command(epilog="Example: `station check --config station.toml`")
@@ -173,6 +177,63 @@ def retry(
         count = store.retry(reason, str(under.absolute()) if under else None)
         store.end_run(now())
     typer.echo(f"{count} pictures wait again")
+
+
+@app.command(epilog="Example: `station backup /media/stick/station.tar.gz --config /etc/station/station.toml`")
+def backup(
+    file: Annotated[Path, typer.Argument(help="the .tar.gz to write")],
+    config: Config = Path("config/station.toml"),
+) -> None:
+    """Write database, bundle and configuration into one file, also while the station runs, and read it back.
+
+    Passwords and keys lie in files of their own and are not in it.
+    """
+    from station import backup  # noqa: PLC0415
+
+    made = backup.backup(config, file, now())
+    typer.echo(f"{file}: {len(made.files)} files, {file.stat().st_size / 1e6:.1f} MB, read back and found sound")
+    if not made.bundle:
+        typer.echo("there was no bundle in service to put into it")
+
+
+@app.command(epilog="Example: `station restore /media/stick/station.tar.gz --config /etc/station/station.toml`")
+def restore(
+    file: Annotated[Path, typer.Argument(help="a backup")], config: Config = Path("config/station.toml")
+) -> None:
+    """Put a backup into place, while the station stands still; what was there is kept as `….before-restore`."""
+    from station import restore  # noqa: PLC0415
+
+    made, read = restore.restore(file, config)
+    typer.echo(f"{file}, made {made.made_at} at station {made.station}, is in place: {config}, {read.station.database}")
+
+
+@app.command(epilog="Example: `station migrate --config /etc/station/station.toml`")
+def migrate(config: Config = Path("config/station.toml")) -> None:
+    """Bring the database to this program's schema, with a copy beside it first; `station run` does so by itself."""
+    from station import schema, settings  # noqa: PLC0415
+
+    database = settings.load(config).station.database
+    added = schema.upgrade(database)
+    typer.echo(f"{database}: {', '.join(added) or 'nothing to do'}")
+
+
+@app.command(epilog="Example: `station doctor --fix --config /etc/station/station.toml`")
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="mend what can be mended; the station must stand still")] = False,
+    config: Config = Path("config/station.toml"),
+    db: Annotated[Path | None, typer.Option("--db", help="a database alone, without a configuration")] = None,
+) -> None:
+    """Look for damage in database, spool and outbox, and for what power cuts left; status 1: something is wrong.
+
+    With --fix, mend it: the database is copied first, and nothing is thrown away.
+    """
+    from station import doctor, settings, terminal  # noqa: PLC0415
+    from station.check import Level  # noqa: PLC0415
+
+    read = settings.of({"station": {"database": db}, "mqtt": {"spool": db.with_name("spool")}}) if db else None
+    wrong = terminal.findings(doctor.doctor(read or settings.load(config), fix)) == Level.WRONG
+    typer.echo("mended as said" if wrong and fix else "all is well" if not wrong else "`--fix` mends what can be")
+    raise typer.Exit(wrong and not fix)
 
 
 @app.command(epilog="Example: `station demo`")

@@ -20,14 +20,16 @@ from station import faces, species
 from station.ages import Ages
 from station.bundles import read_card
 from station.checkup import Live
-from station.domain import Duplicate, Frame, Observed, Outcome, Rejection
+from station.domain import Duplicate, Frame, Observed, Outcome, Rejection, StationError
 from station.flow import Doorbell
 from station.intake import Folder, Lister, Watcher
 from station.line import Camera, Limits, Look, Pace, line
+from station.logs import about
 from station.meter import Meter
 from station.rounds import Rounds
 from station.settings import Settings
 from station.store import Store
+from station.systemd import Pulse, Service, Watchdog
 from station.times import Clock
 from station.web import Web
 
@@ -140,20 +142,97 @@ def stopped_by_signals(bell: Doorbell) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(settings: Settings, clock: Clock) -> None:
-    """The daemon: watches the folders until a signal stops it.  Raises what any thread raised."""
-    with composed(settings, clock) as station, stopped_by_signals(station.bell), ExitStack() as watchers:
-        live = _live(station)
-        watchers.enter_context(Rounds(settings, station.store, live, station.bell, clock))
-        watchers.enter_context(Web(settings, live, station.bell, clock))
-        for folder in station.folders.values():
-            watchers.enter_context(Watcher(station.lister(folder), station.bell))
-        log.info("station %s: %s on %s, watching %s", settings.station.id, station.ages.card.version,
-                 station.ages.device, ", ".join(station.folders) or "nothing")  # fmt: skip
+@dataclass
+class Asked:
+    """What signals have asked for so far; the bell of the station that runs just now rings for it."""
+
+    stop: bool = False
+    reload: bool = False
+    bell: Doorbell | None = None
+
+    def hear(self, number: int, _: object) -> None:
+        """A signal's handler.  A second SIGTERM or SIGINT ends the process at once."""
+        if number == signal.SIGHUP:
+            self.reload = True
+        elif self.stop:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        else:
+            self.stop = True
+        self.pass_on(self.bell)
+
+    def pass_on(self, bell: Doorbell | None) -> None:
+        """From now on this bell is the one to stop."""
+        self.bell = bell
+        if bell and (self.stop or self.reload):
+            bell.stop()
+
+
+def run(load: Callable[[], Settings], clock: Clock, service: Service) -> None:
+    """The daemon: watches the folders until a signal stops it.  Raises what any thread raised.
+
+    On SIGHUP what is in hand is finished and the station put together anew, from the configuration as it then is,
+    or from the old one where the new one is wrong.
+    """
+    asked, proven = Asked(), None
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, asked.hear)
+    while proven is None or (asked.reload and not asked.stop):
+        asked.reload = False
+        proven = _once(_wanted(load, proven), proven, clock, service, asked)
+    log.info("stopped; what was not finished waits in the ledger")
+
+
+def _wanted(load: Callable[[], Settings], proven: Settings | None) -> Settings:
+    try:
+        return load()
+    except StationError as error:
+        if proven is None:
+            raise
+        log.error("the new configuration is not taken, the old one goes on: %s", error)
+        return proven
+
+
+def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Service, asked: Asked) -> Settings:
+    """One station, from its composition until a signal ends it; gives the settings that it had."""
+    with ExitStack() as stack:
+        try:
+            station = stack.enter_context(composed(wanted, clock))
+        except StationError as error:
+            if proven is None or proven is wanted:
+                raise
+            log.error("the new configuration is not taken, the old one goes on: %s", error)
+            wanted = proven
+            station = stack.enter_context(composed(wanted, clock))
+        asked.pass_on(station.bell)
+        stack.callback(asked.pass_on, None)
+        _serve(station, wanted, service)
+        if asked.reload and not asked.stop:
+            service.notify.reloading()
+        else:
+            service.notify.stopping()
+    return wanted
+
+
+def _serve(station: Station, settings: Settings, service: Service) -> None:
+    finished, live = 0, _live(station)
+    with ExitStack() as stack:
+        stack.enter_context(Rounds(settings, station.store, live, station.bell, station.clock))
+        stack.enter_context(Web(settings, live, station.bell, station.clock))
+        watchers = [
+            stack.enter_context(Watcher(station.lister(folder), station.bell)) for folder in station.folders.values()
+        ]
+        for watcher in watchers:
+            watcher.watching.wait()
+        stack.enter_context(Watchdog(service, lambda: Pulse(finished, station.store.idle()), station.bell.fail))
+        watched = ", ".join(station.folders) or "nothing"
+        told = f"{station.ages.card.version} on {station.ages.device}, watching {watched}"
+        log.info("station %s: %s", settings.station.id, told)
+        service.notify.ready(told)
         for outcomes in station.outcomes():
+            finished += len(outcomes)
             for outcome in outcomes:
                 _tell(outcome)
-    log.info("stopped; what was not finished waits in the ledger")
 
 
 def _live(station: Station) -> Live:
@@ -162,14 +241,18 @@ def _live(station: Station) -> Live:
 
 
 def _tell(outcome: Outcome) -> None:
-    where = f"{outcome.frame.camera} {outcome.frame.path}"
+    frame = outcome.frame
+    where, what = f"{frame.camera} {frame.path}", {"camera": frame.camera, "frame": frame.id}
     match outcome:
         case Observed(_, _, observations):
             for seen in observations:
                 who, e = seen.individual or "unknown", seen.reading.estimate
                 stage = e.life_stage or "no life stage"
-                log.info("%s: %s, %.1f years, sd %.1f, %s", where, who, e.age_years, e.sd_years, stage)
+                fields = about(**what, outcome="observed", individual=seen.individual, age_years=e.age_years,
+                               sd_years=e.sd_years, model=e.model)  # fmt: skip
+                log.info("%s: %s, %.1f years, sd %.1f, %s", where, who, e.age_years, e.sd_years, stage, extra=fields)
         case Duplicate():
-            log.info("%s: a duplicate", where)
+            log.info("%s: a duplicate", where, extra=about(**what, outcome="duplicate"))
         case Rejection(_, reason, detail):
-            log.warning("%s: rejected, %s: %s", where, reason, detail)
+            fields = about(**what, outcome="rejected", reason=reason)
+            log.warning("%s: rejected, %s: %s", where, reason, detail, extra=fields)

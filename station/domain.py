@@ -27,6 +27,7 @@ class StationError(Exception):
     ├── SettingsError      station.settings   the configuration is wrong
     ├── BundleError        station.bundles    a bundle is incomplete, foreign, or fails its golden check
     ├── SpeciesError       station.species    a species file is missing or wrong
+    ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ManifestError      training.manifest  a training manifest is wrong

@@ -217,6 +217,8 @@ class Watcher:
         self._bell = bell
         self._events: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
         self._unsettled: dict[str, tuple[float, tuple[int, int] | None]] = {}
+        self.watching = threading.Event()
+        """The first attempt to watch has been made; a folder that is not there does not hold the others up."""
         self._thread = threading.Thread(target=self._run, name=f"watch {self._folder.group}", daemon=True)
 
     def __enter__(self) -> Watcher:
@@ -234,9 +236,12 @@ class Watcher:
                     self._watch()
                 except (FolderError, OSError) as error:
                     log.error("%s (trying again every %d s)", error, RETRY_S)
+                    self.watching.set()
                     self._wait(min(RETRY_S, self._settings.rescan_s))
         except BaseException as error:  # noqa: BLE001  carried to the Line
             self._bell.fail(error)
+        finally:
+            self.watching.set()
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -247,6 +252,7 @@ class Watcher:
     def _watch(self) -> None:
         """Watch first, then list: nothing falls between."""
         with _observing(self._folder.root, self._settings, self._events):
+            self.watching.set()
             listing_due = 0.0
             while not self._bell.stopped:
                 if time.monotonic() >= listing_due:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
 from sqlite_utils import Database, Migrations
 
+from station.copies import CopyError, copy_database
 from station.domain import StationError
 
 migrations = Migrations("station")
@@ -208,8 +210,8 @@ def lock(file: Path) -> IO[str]:
             f"the database {file} is in use by process {who}; stop it first, or take another --db"
         ) from error
     handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
+    with suppress(OSError):  # on a full disk it says nothing, and holds
+        os.write(handle.fileno(), str(os.getpid()).encode())
     return handle
 
 
@@ -220,12 +222,39 @@ def open_database(file: Path) -> Database:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     db = Database(connection)
-    migrate(db, file)
+    try:
+        migrate(db, file)
+    except BaseException:
+        connection.close()
+        raise
     return db
 
 
+def upgrade(file: Path) -> list[str]:
+    """Brings a database that nobody uses to the program's schema; which migrations that took.  Raises `StoreError`."""
+    with closing(lock(file)), closing(sqlite3.connect(file)) as connection:
+        db = Database(connection)
+        try:
+            pending = [migration.name for migration in migrations.pending(db)]
+            migrate(db, file)
+        except sqlite3.Error as error:
+            raise StoreError(f"the database {file} cannot be used: {error}") from error
+    return pending
+
+
 def migrate(db: Database, file: Path) -> None:
-    """Brings a database to the program's schema.  Raises `StoreError` where it is foreign or newer."""
+    """Brings a database to the program's schema, with a copy of it beside it before it is changed.
+
+    Raises `StoreError` where it is foreign or newer, or where there is no room for the copy.
+    """
+    applied = _refuse_foreign(db, file)
+    pending = [migration.name for migration in migrations.pending(db)]
+    if applied and pending:
+        _copy_before(pending[0], file)
+    migrations.apply(db)
+
+
+def _refuse_foreign(db: Database, file: Path) -> set[str]:
     applied = {migration.name for migration in migrations.applied(db)}
     newer = applied - {migration.name for migration in migrations.pending(Database(memory=True))}
     if newer:
@@ -237,4 +266,20 @@ def migrate(db: Database, file: Path) -> None:
         raise StoreError(
             f"{file} is a database of another program (tables {', '.join(sorted(foreign)[:3])}): take another file"
         )
-    migrations.apply(db)
+    return applied
+
+
+def check_version(file: Path) -> None:
+    """Raises `StoreError` where this program cannot open a database, which is only read."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _refuse_foreign(Database(connection), file)
+
+
+def _copy_before(migration: str, file: Path) -> None:
+    """The database as the program of before left it, for a way back.  Raises `StoreError`."""
+    try:
+        copy_database(file, file.with_name(f"{file.name}.before-{migration}"))
+    except CopyError as error:
+        raise StoreError(
+            f"the database is left as it was, because no copy can be made before it is changed: {error}"
+        ) from error

@@ -317,6 +317,12 @@ class Store:
         with self._lock:
             return _tally(self._db, self.run)
 
+    def idle(self) -> bool:
+        """Whether every frame has its outcome."""
+        with self._lock:
+            found = self._db.conn.execute("SELECT 1 FROM frames WHERE outcome IS NULL LIMIT 1")
+            return found.fetchone() is None
+
     def waiting(self) -> int:
         """How many frames have no outcome yet."""
         with self._lock:

@@ -1,0 +1,139 @@
+"""A backup put back in its place: everything is unpacked and checked first, the database is exchanged last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+from station import settings
+from station.backup import CONFIGURATION, DATABASE, SPECIES, BackupError, Manifest, scratch_folder, unpack
+from station.copies import beside, settle, sync_folder
+from station.schema import check_version, lock
+from station.settings import Settings
+
+ASIDE = ".before-restore"
+
+
+def restore(archive: Path, config: Path) -> tuple[Manifest, Settings]:
+    """Puts a backup's database, bundle, configuration and pictures into place.
+
+    What stood there is kept beside it, named `….before-restore`.  Raises `StationError`, and then nothing is
+    changed, where the backup is damaged, made by a newer station, or where the station runs.
+    """
+    try:
+        with scratch_folder(_made(config.absolute().parent)) as near:
+            manifest = unpack(archive, near / "all")
+            read = _configuration(near / "all" / CONFIGURATION, config)
+            check_version(near / "all" / DATABASE)
+            with closing(lock(read.station.database)):
+                _put_back(near / "all", read, config, manifest)
+    except OSError as error:
+        raise BackupError(f"the backup {archive} cannot be put back: {error}") from error
+    return manifest, read
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _configuration(unpacked: Path, config: Path) -> Settings:
+    """What the configuration says where it will stand: its relative paths count from there."""
+    trial = config.absolute().with_name(f".{config.name}.restoring")
+    try:
+        shutil.copyfile(unpacked, trial)
+        return settings.load(trial)
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _put_back(unpacked: Path, read: Settings, config: Path, manifest: Manifest) -> None:
+    home = _made(read.station.database.parent)
+    if manifest.bundle:
+        _bundle(unpacked / "bundle", read.station.bundle, manifest)
+    for name, modified_ns in manifest.modified_ns.items():
+        os.utime(unpacked / name, ns=(modified_ns, modified_ns))
+        _exchange(unpacked / name, read.mqtt.spool.absolute() / name.removeprefix("spool/"), home)
+    if (unpacked / SPECIES).is_file():
+        _exchange(unpacked / SPECIES, Path(read.station.species), config.absolute().parent)
+    _exchange(unpacked / CONFIGURATION, config.absolute(), config.absolute().parent)
+    _database(unpacked / DATABASE, read.station.database)
+
+
+def _exchange(file: Path, target: Path, owner: Path) -> None:
+    """Puts a file in place by rename; what was there is kept aside, if it was another."""
+    _made(target.parent)
+    staged = target.with_name(f".{target.name}.restoring")
+    shutil.copy2(file, staged)
+    staged.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
+    _belongs(staged, owner)
+    with staged.open("rb") as handle:
+        os.fsync(handle.fileno())
+    if target.is_file() and target.read_bytes() != staged.read_bytes():
+        target.replace(target.with_name(target.name + ASIDE))
+    staged.replace(target)
+    sync_folder(target.parent)
+
+
+def _bundle(unpacked: Path, place: Path, manifest: Manifest) -> None:
+    folder = place.parent / manifest.bundle if manifest.linked else place
+    _made(folder.parent)
+    if not _same(folder, manifest.bundle_files()):
+        staged = folder.with_name(f".{folder.name}.restoring")
+        shutil.rmtree(staged, ignore_errors=True)
+        shutil.copytree(unpacked, staged)
+        for made in (staged, *staged.rglob("*")):
+            made.chmod(0o755 if made.is_dir() else 0o644)
+            _belongs(made, folder.parent)
+        if folder.exists():
+            old = folder.with_name(folder.name + ASIDE)
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        staged.rename(folder)
+    if manifest.linked:
+        link = place.with_name(f".{place.name}.restoring")
+        link.unlink(missing_ok=True)
+        link.symlink_to(manifest.bundle)
+        link.replace(place)
+    sync_folder(place.parent)
+
+
+def _same(folder: Path, files: dict[str, str]) -> bool:
+    """Whether a bundle's folder holds these files and no others."""
+    there = {f.relative_to(folder).as_posix(): f for f in folder.rglob("*") if f.is_file()}
+    return there.keys() == files.keys() and all(_digest(file) == files[name] for name, file in there.items())
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _database(unpacked: Path, target: Path) -> None:
+    """One rename makes the old database the new one; the old one keeps a second name."""
+    staged = target.with_name(f".{target.name}.restoring")
+    shutil.copyfile(unpacked, staged)
+    _belongs(staged, target.parent)
+    with staged.open("rb") as handle:
+        os.fsync(handle.fileno())
+    if target.exists():
+        settle(target)
+        old = target.with_name(target.name + ASIDE)
+        for left in (old, *beside(old)):
+            left.unlink(missing_ok=True)
+        os.link(target, old)
+        for journal, aside in zip(beside(target), beside(old), strict=True):
+            if journal.exists():  # it could not be settled: what is in it belongs to the old one
+                journal.rename(aside)
+    staged.replace(target)
+    sync_folder(target.parent)
+
+
+def _belongs(file: Path, folder: Path) -> None:
+    """Put back by root, a file belongs to whom its folder belongs: the station's user must be able to write."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)

@@ -1,0 +1,160 @@
+"""Databases of every earlier schema, full of rows, opened by this program."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from station.copies import problems
+from station.schema import StoreError, migrations
+from station.store import Store
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]
+FRAMES = 500
+LEDGER = f"""
+INSERT INTO runs (id, started_at, ended_at) VALUES (1, '2026-01-01', NULL), (2, '2026-01-02', '2026-01-03');
+INSERT INTO cameras (id, first_seen_at) VALUES ('ridge', '2026-01-01'), ('creek', '2026-01-01');
+INSERT INTO individuals (id, first_seen_at) VALUES ('bao', '2026-01-01');
+INSERT INTO models (version, card, first_used_at) VALUES ('tiny-1', '{{}}', '2026-01-01');
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {FRAMES})
+INSERT INTO frames (id, camera, path, size_bytes, modified_ns, individual, lane, admitted_at, run, attempts, outcome,
+    done_at, reason, detail, digest, original, width_px, height_px, captured_at, captured_impossible)
+SELECT i, iif(i % 2, 'ridge', 'creek'), '/p/' || i || '.jpg', i, i, iif(i % 3, 'bao', NULL), i % 2, '2026-01-01', 1,
+    i % 5, CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN 'observed' WHEN 2 THEN 'rejected' ELSE 'duplicate' END, '2026-01-02',
+    iif(i % 4 = 2, 'truncated', NULL), iif(i % 4 = 2, 'cut short', NULL), 'd' || iif(i % 4 = 3, i - 2, i),
+    iif(i % 4 = 3, i - 2, NULL), 8, 6, '2026-01-01T00:00:00+00:00', 0 FROM n;
+INSERT INTO faces (id, frame, number, x, y, width, height, confidence, individual)
+    SELECT id, id, 0, 0.1, 0.1, 0.5, 0.5, 0.9, individual FROM frames WHERE outcome = 'observed';
+INSERT INTO estimates (id, face, model, age_years, sd_years, life_stage, estimated_at)
+    SELECT id, id, 'tiny-1', id * 0.01, 1.0, 'adult', '2026-01-02' FROM faces;
+"""
+MESSAGES = """
+UPDATE frames SET topic = 'station/x/camera/ridge/image', file_name = 'a.jpg', given_at = '2026-01-01', people = 0
+    WHERE id % 7 = 0;
+INSERT INTO outbox (rank, topic, payload, retained, queued_at)
+    SELECT 1, 'station/x/estimates', '{"id": ' || id || '}', 0, '2026-01-02' FROM estimates;
+"""
+ROWS = {"ledger": LEDGER, "messages": MESSAGES}
+"""What a database of each version is filled with; a migration that adds tables adds its rows here."""
+
+
+def made(file: Path, version: str) -> None:
+    """A database as the program left it whose newest migration was `version`."""
+    later = NAMES[NAMES.index(version) + 1 :]
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrations.apply(Database(connection), stop_before=later)
+        for name in NAMES[: NAMES.index(version) + 1]:
+            connection.executescript(ROWS.get(name, ""))
+        connection.commit()
+
+
+def content(file: Path) -> dict[str, list[dict[str, object]]]:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        names = [name for (name,) in tables if not name.startswith("_sqlite")]
+        return {n: [dict(row) for row in connection.execute(f"SELECT * FROM {n} ORDER BY 1")] for n in names}
+
+
+def kept(before: dict[str, list[dict[str, object]]], after: dict[str, list[dict[str, object]]]) -> None:
+    for table, rows in before.items():
+        now = [{column: row[column] for column in old} for row, old in zip(after[table], rows, strict=False)]
+        assert now == rows, table
+
+
+@pytest.mark.parametrize("version", NAMES[:-1])
+def test_a_database_of_every_earlier_version_keeps_all_its_rows_and_a_copy_of_before(
+    tmp_path: Path, version: str
+) -> None:
+    file = tmp_path / "station.db"
+    made(file, version)
+    before = content(file)
+    assert len(before["frames"]) == FRAMES
+    with Store(file, NOW) as store:
+        store.end_run(NOW)
+    after = content(file)
+    assert after["runs"].pop()["started_at"] == "2026-06-01T00:00:00+00:00"
+    kept(before, after)
+    assert {table: len(rows) for table, rows in before.items()} == {table: len(after[table]) for table in before}
+    copy = tmp_path / f"station.db.before-{NAMES[NAMES.index(version) + 1]}"
+    assert content(copy) == before
+    assert problems(file) == problems(copy) == []
+
+
+def test_a_database_of_this_version_and_a_new_one_are_not_copied(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Store(tmp_path / "station.db", NOW) as store:
+            store.end_run(NOW)
+    assert not list(tmp_path.glob("*before*"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    done = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if not done or done.returncode:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_database_as_it_was(small_disk: Path) -> None:
+    file = small_disk / "station.db"
+    made(file, NAMES[0])
+    before = content(file)
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    with pytest.raises(StoreError):
+        Store(file, NOW)
+    filler.write_bytes(bytes(filler.stat().st_size - 65536 * 3))  # room for SQLite's own files, not for a copy
+    with pytest.raises(StoreError, match=r"left as it was.*MB are wanted"):
+        Store(file, NOW)
+    assert content(file) == before
+    assert problems(file) == []
+    filler.unlink()
+    with Store(file, NOW):
+        kept(before, content(file))
+    assert not [name for name in small_disk.iterdir() if name.name.endswith(".part")]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from datetime import UTC, datetime
+from station import schema
+from station.store import Store
+@schema.migrations()
+def interrupted(db):
+    db.execute("ALTER TABLE frames ADD COLUMN half TEXT")
+    db.execute("DELETE FROM estimates")
+    os.kill(os.getpid(), 9)
+Store(Path(sys.argv[1]), datetime.now(UTC))
+"""
+
+
+def test_a_power_cut_within_a_migration_leaves_what_was_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "station.db"
+    made(file, NAMES[-1])
+    before = content(file)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file)], check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr.decode()
+    assert content(file) == before
+    assert content(tmp_path / "station.db.before-interrupted") == before
