@@ -82,8 +82,8 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     ages = Ages(settings.station.bundle, how.device, kind, how.batch_faces)
     bell = Doorbell()
     watched = settings.watched()
-    folders = {name: Folder(name, c.folder.absolute(), c) for name, c in watched.items() if c.folder}
-    with Store(settings.station.database, clock()) as store:
+    folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
+    with Store(settings.station.database, clock(), [folder.root for folder in folders.values()]) as store:
         store.use_model(ages.card, clock())
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
@@ -222,6 +222,7 @@ def _serve(station: Station, settings: Settings, service: Service) -> None:
         watchers = [
             stack.enter_context(Watcher(station.lister(folder), station.bell)) for folder in station.folders.values()
         ]
+        stack.callback(station.bell.stop)  # a fault of the Line also ends those who watch
         for watcher in watchers:
             watcher.watching.wait()
         stack.enter_context(Watchdog(service, lambda: Pulse(finished, station.store.idle()), station.bell.fail))

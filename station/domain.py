@@ -208,6 +208,8 @@ class Rejection:
     reason: Reason
     detail: str
     digest: str | None = None
+    consulted: str | None = None
+    """Which state of a results file was looked at: with another, the frame is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,14 @@ class MegaDetector:
     def find(self, frame: Frame, picture: Picture) -> Found:
         """The `animal` boxes at or above the threshold, without those that are mostly a person."""
         path = Path(frame.path)
-        results = self._nearest(path)
+        consulted = state_of_results(path.parent, self._root)
+        results = nearest_results(path.parent, self._root)
+        try:
+            return self._found(path, results)
+        except BadPicture as error:
+            raise BadPicture(error.reason, error.detail, consulted) from None
+
+    def _found(self, path: Path, results: Path | None) -> Found:
         if results is None:
             raise BadPicture(Reason.NO_DETECTIONS, f"there is no {RESULTS} in {path.parent} or above it")
         entry = self._entries(results).get(path.relative_to(results.parent).as_posix())
@@ -69,14 +76,6 @@ class MegaDetector:
         if isinstance(entry, str):
             raise BadPicture(Reason.NO_DETECTIONS, f"MegaDetector failed on this picture: {entry}")
         return entry
-
-    def _nearest(self, path: Path) -> Path | None:
-        for folder in path.parents:
-            if (folder / RESULTS).is_file():
-                return folder / RESULTS
-            if folder == self._root:
-                break
-        return None
 
     def _entries(self, results: Path) -> dict[str, Found | str]:
         with self._lock:
@@ -90,6 +89,26 @@ class MegaDetector:
                     Reason.NO_DETECTIONS, f"{results} is not a MegaDetector results file: {error!r}"
                 ) from None
             return self._read[results][1]
+
+
+def nearest_results(folder: Path, root: Path) -> Path | None:
+    """The MegaDetector results file for the pictures of a folder, in it or above it up to `root`."""
+    for above in (folder, *folder.parents):
+        if (above / RESULTS).is_file():
+            return above / RESULTS
+        if above == root:
+            break
+    return None
+
+
+def state_of_results(folder: Path, root: Path) -> str:
+    """Which results file that is, and in which state; empty: there is none."""
+    results = nearest_results(folder, root)
+    try:
+        stat = results.stat() if results else None
+    except OSError:
+        stat = None
+    return f"{results} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" if stat else ""
 
 
 def _entries(raw: dict[str, Any], threshold: float) -> Iterable[tuple[str, Found | str]]:

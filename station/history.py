@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def estimates(
 
 def frames_of(db: Database, file: str) -> list[Row]:
     """The rows of a file, by its path or, where no path fits, by its name, oldest first."""
-    absolute = str(Path(file).absolute())
+    absolute = os.path.abspath(file)  # noqa: PTH100  one spelling, as folders have
     by_path = list(db.query("SELECT * FROM frames WHERE path = ? ORDER BY id", [absolute]))
     if by_path or "/" in file:
         return by_path

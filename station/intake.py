@@ -12,13 +12,15 @@ import logging
 import os
 import queue
 import re
+import stat
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cache
 from pathlib import Path, PurePath
 
 from watchdog.events import (
@@ -36,8 +38,8 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
 from station import settings
-from station.domain import Lane, Reason, StationError
-from station.faces import RESULTS
+from station.domain import Lane, StationError
+from station.faces import RESULTS, state_of_results
 from station.flow import Doorbell
 from station.pictures import SUFFIXES
 from station.store import Candidate, Store
@@ -87,6 +89,9 @@ class Folder:
             elif entry.is_dir(follow_symlinks=False):
                 if self.settings.recursive:
                     stack.append(self._below(entry))
+            elif not _writable(entry.path):
+                self.passed_over["with a name that is not UTF-8"] += 1
+                log.error("%a is passed over: its name is not UTF-8; rename it", entry.path)
             elif self.counts(entry.name):
                 yield entry
             else:
@@ -104,11 +109,15 @@ class Folder:
         """Whether a file of this name is taken for a picture."""
         return not name.startswith(".") and PurePath(name).suffix.lower() in SUFFIXES
 
-    def candidate(self, path: str, stat: os.stat_result, now: datetime) -> Candidate:
+    def listed(self, path: str) -> bool:
+        """Whether a listing would come by this path: nothing on the way to it is hidden."""
+        return _writable(path) and not any(p.startswith(".") for p in PurePath(path).relative_to(self.root).parts)
+
+    def candidate(self, path: str, seen: os.stat_result, now: datetime) -> Candidate:
         """The frame that a file would be."""
         camera, individual = self.place(path)
-        live = now.timestamp() - stat.st_mtime < LIVE_S
-        return Candidate(camera, path, stat.st_size, stat.st_mtime_ns, individual, Lane.LIVE if live else Lane.BACKLOG)
+        live = now.timestamp() - seen.st_mtime < LIVE_S
+        return Candidate(camera, path, seen.st_size, seen.st_mtime_ns, individual, Lane.LIVE if live else Lane.BACKLOG)
 
     def place(self, path: str) -> tuple[str, str | None]:
         """Camera and individual of a path, by the pattern; camera-made folders do not count."""
@@ -116,6 +125,15 @@ class Folder:
         named = [part for part in below if not MEANS_NOTHING.fullmatch(part)]
         means = dict(zip(self.settings.pattern.split("/"), named, strict=False))
         return means.get("{camera}", self.group), means.get("{individual}")
+
+
+def _writable(path: str) -> bool:
+    """Whether a path can be written down: bytes that are not UTF-8 come from the system as surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unreadable(camera: str, folder: Path, error: OSError) -> str:
@@ -140,39 +158,39 @@ class Lister:
             if self._bell.stopped:
                 break
             now = self._clock()
-            found = [(e.path, stat) for e in chunk if (stat := _stat(e.path)) is not None]
+            found = [(e.path, seen) for e in chunk if (seen := _stat(e.path)) is not None]
             settled = [(p, s) for p, s in found if not 0 <= now.timestamp() - s.st_mtime < settle_s]
             young += [p for p, s in found if 0 <= now.timestamp() - s.st_mtime < settle_s]
             self._admit(settled, now)
-        self._look_again()
+        self.look_again()
         return young
 
     def take(self, path: str) -> None:
         """Admits one file as it is now, if it is there."""
-        stat = _stat(path)
-        if stat is not None:
-            self._admit([(path, stat)], self._clock())
+        seen = _stat(path)
+        if seen is not None:
+            self._admit([(path, seen)], self._clock())
 
     def _admit(self, found: list[tuple[str, os.stat_result]], now: datetime) -> None:
         if self._store.admit([self.folder.candidate(p, s, now) for p, s in found], now):
             self._bell.ring()
 
-    def results_changed(self, results: str) -> None:
-        """Looks again at what a MegaDetector results file did not cover when its turn came."""
-        stat = _stat(results)
-        if stat is not None:
-            written = datetime.fromtimestamp(stat.st_mtime, UTC)
-            if self._store.retry(Reason.NO_DETECTIONS, under=os.path.dirname(results), before=written):  # noqa: PTH120
-                self._bell.ring()
-
-    def _look_again(self) -> None:
-        for results in self.folder.root.rglob(RESULTS) if self.folder.passed_over[".json"] else ():
-            self.results_changed(str(results))
+    def look_again(self) -> None:
+        """Takes frames again that had no detections, where the results file is another one now than they were told."""
+        root = self.folder.root
+        state = cache(lambda folder: state_of_results(Path(folder), root))
+        waiting = self._store.undetected(str(root))
+        changed = [id for id, path, consulted in waiting if state(os.path.dirname(path)) != consulted]  # noqa: PTH120
+        if changed:
+            self._store.look_again(changed)
+            self._bell.ring()
 
 
 def _stat(path: str) -> os.stat_result | None:
+    """Of a regular file; None: it is gone, or a pipe or a folder."""
     with suppress(OSError):
-        return os.stat(path)  # noqa: PTH116  hot: a listing stats every file
+        found = os.stat(path)  # noqa: PTH116  hot: a listing stats every file
+        return found if stat.S_ISREG(found.st_mode) else None
     return None
 
 
@@ -259,7 +277,8 @@ class Watcher:
                     self._list()
                     listing_due = time.monotonic() + self._settings.rescan_s
                 self._settle()
-                due = min([listing_due, *(at for at, _ in self._unsettled.values())])
+                first, _ = next(iter(self._unsettled.values()), (listing_due, None))
+                due = min(listing_due, first)
                 with suppress(queue.Empty):
                     event = self._events.get(timeout=max(0.0, due - time.monotonic()))
                     if event is None:
@@ -273,8 +292,10 @@ class Watcher:
 
     def _heard(self, path: str, complete: bool) -> None:
         name = PurePath(path).name
+        if not self._folder.listed(path):
+            return
         if name == RESULTS and complete:
-            self._lister.results_changed(path)
+            self._lister.look_again()
         elif self._folder.counts(name):
             if complete:
                 self._unsettled.pop(path, None)
@@ -283,19 +304,20 @@ class Watcher:
                 self._arm(path)
 
     def _arm(self, path: str) -> None:
-        stat = _stat(path)
-        look = (stat.st_size, stat.st_mtime_ns) if stat else None
+        seen = _stat(path)
+        look = (seen.st_size, seen.st_mtime_ns) if seen else None
+        self._unsettled.pop(path, None)  # it goes to the end: the first is due first
         self._unsettled[path] = (time.monotonic() + self._settings.settle_s, look)
 
     def _settle(self) -> None:
         """Takes the unclosed files that have kept their size and time; waits on for the others."""
         now = time.monotonic()
-        for path in [path for path, (due, _) in self._unsettled.items() if due <= now]:
+        for path in list(itertools.takewhile(lambda path: self._unsettled[path][0] <= now, self._unsettled)):
             _, before = self._unsettled.pop(path)
-            stat = _stat(path)
-            if stat is not None and before == (stat.st_size, stat.st_mtime_ns):
+            seen = _stat(path)
+            if seen is not None and before == (seen.st_size, seen.st_mtime_ns):
                 self._lister.take(path)
-            elif stat is not None:
+            elif seen is not None:
                 self._arm(path)
 
 

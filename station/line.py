@@ -71,7 +71,7 @@ class Look:
                 return Duplicate(frame, digest)
             return self._portraits(frame, data, digest)
         except BadPicture as error:
-            return Rejection(frame, error.reason, error.detail, digest)
+            return Rejection(frame, error.reason, error.detail, digest, error.consulted)
 
     def _bytes(self, frame: Frame) -> bytes:
         try:

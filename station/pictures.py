@@ -39,8 +39,9 @@ _UPRIGHT = {
 class BadPicture(Exception):
     """A picture cannot be used: `reason` for counting, `detail` for the person who looks."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, consulted: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
+        self.consulted = consulted
         self.reason = reason
         self.detail = detail
 

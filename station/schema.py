@@ -190,6 +190,12 @@ def health(db: Database) -> None:
     """)
 
 
+@migrations()
+def results(db: Database) -> None:
+    """Which state of a results file a frame without detections was looked up in."""
+    db.execute("ALTER TABLE frames ADD COLUMN consulted TEXT")
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

@@ -7,6 +7,7 @@ refused.  `config/station.toml` documents every key; a test holds it equal to wh
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from datetime import timedelta
@@ -205,6 +206,11 @@ class Camera(Folder):
 
     _timezone = field_validator("timezone")(_zone)
 
+    @field_validator("folder")
+    @classmethod
+    def _one_spelling(cls, value: Path | None) -> Path | None:
+        return Path(os.path.abspath(value)) if value else None  # noqa: PTH100  `absolute` keeps `..`
+
 
 class Settings(_Section):
     """The whole configuration."""
@@ -227,7 +233,7 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        folders = [(name, c.folder.absolute()) for name, c in self.cameras.items() if c.folder]
+        folders = [(name, c.folder) for name, c in self.cameras.items() if c.folder]
         for i, (name, folder) in enumerate(folders):
             for other, its in folders[i + 1 :]:
                 if folder == its or folder in its.parents or its in folder.parents:

@@ -7,6 +7,7 @@ in its folder still, and is done again.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,8 +69,13 @@ class Tally:
 class Store:
     """The one writer on a database.  Use as a context manager; all methods may be called from any thread."""
 
-    def __init__(self, file: Path, now: datetime) -> None:
-        """Opens or creates the database, and begins a run.  Raises `StoreError`."""
+    def __init__(self, file: Path, now: datetime, within: Sequence[Path] = ()) -> None:
+        """Opens or creates the database, and begins a run.  Raises `StoreError`.
+
+        `within`: only frames below these folders are taken in hand, for only their settings are known; none: all.
+        """
+        self._roots = [f"{root}{os.sep}" for root in within]
+        self._mine = " OR ".join(["substr(path, 1, length(?)) = ?"] * len(self._roots)) or "1"
         self._lock = threading.RLock()
         self._claim = lock(file)
         try:
@@ -158,19 +164,22 @@ class Store:
         Frames that were in flight at two crashes come last and one at a time, with nothing else in flight.
         """
         while not bell.stopped:
+            closed = bell.closed  # before the ledger is asked: who closes has admitted everything
             frames = self._claim_next()
             for frame in frames:
                 if bell.stopped:
                     break
                 yield frame
             if not frames:
-                if bell.closed and not self._in_hand():
+                if closed and not self._in_hand():
                     break
                 bell.wait()
         bell.check()
 
     def _claim_next(self) -> list[Frame]:
         with self._writing() as db:
+            if self._in_hand(" AND attempts > ?", ALONE_AFTER):  # a suspect: nothing else beside it
+                return []
             rows = self._waiting("attempts < ?", [ALONE_AFTER, CHUNK])
             if not rows and not self._in_hand():
                 self._reject_crashers()
@@ -185,13 +194,18 @@ class Store:
         return self._db.conn.execute(
             f"""SELECT id, camera, path, size_bytes, modified_ns, individual, attempts >= {ALONE_AFTER}
             FROM frames
-            WHERE outcome IS NULL AND run IS NOT ? AND {which} ORDER BY lane, id LIMIT ?""",
-            [self.run, *parameters],
+            WHERE outcome IS NULL AND run IS NOT ? AND ({self._mine}) AND {which} ORDER BY lane, id LIMIT ?""",
+            [self.run, *self._roots_twice(), *parameters],
         ).fetchall()
 
-    def _in_hand(self) -> bool:
+    def _roots_twice(self) -> list[str]:
+        return [root for root in self._roots for _ in range(2)]
+
+    def _in_hand(self, which: str = "", *parameters: int) -> bool:
         with self._lock:
-            found = self._db.conn.execute("SELECT 1 FROM frames WHERE outcome IS NULL AND run = ? LIMIT 1", [self.run])
+            found = self._db.conn.execute(
+                f"SELECT 1 FROM frames WHERE outcome IS NULL AND run = ?{which} LIMIT 1", [self.run, *parameters]
+            )
             return found.fetchone() is not None
 
     def _reject_crashers(self) -> None:
@@ -208,17 +222,31 @@ class Store:
             ],
         )
 
-    def retry(self, reason: str | None = None, under: str | None = None, before: datetime | None = None) -> int:
+    def undetected(self, under: str) -> list[tuple[int, str, str]]:
+        """The frames below a folder that were rejected without detections: id, path, what was consulted."""
+        with self._lock:
+            return self._db.conn.execute(
+                """SELECT id, path, coalesce(consulted, '') FROM frames WHERE outcome = 'rejected' AND reason = ?
+                AND substr(path, 1, length(?) + 1) = ? || '/'""",
+                [Reason.NO_DETECTIONS, under, under],
+            ).fetchall()
+
+    def look_again(self, frames: Sequence[int]) -> None:
+        """Puts these frames back in the queue."""
+        with self._writing() as db:
+            db.conn.executemany(f"UPDATE frames SET {_AFRESH} WHERE id = ?", [(id,) for id in frames])
+
+    def retry(self, reason: str | None = None, under: str | None = None) -> int:
         """Puts rejected frames back in the queue; how many.
 
-        All, or those of one `reason`, at or below the path `under`, rejected `before` a time.
+        All, or those of one `reason`, at or below the path `under`.
         """
         with self._writing() as db:
             done = db.conn.execute(
                 f"""UPDATE frames SET {_AFRESH} WHERE outcome = 'rejected'
-                AND (:reason IS NULL OR reason = :reason) AND (:before IS NULL OR done_at < :before)
+                AND (:reason IS NULL OR reason = :reason)
                 AND (:under IS NULL OR path = :under OR substr(path, 1, length(:under) + 1) = :under || '/')""",
-                {"reason": reason, "under": under, "before": iso(before) if before else None},
+                {"reason": reason, "under": under},
             )
             return int(done.rowcount)
 
@@ -241,17 +269,46 @@ class Store:
 
     def _record(self, outcome: Outcome, at: str) -> None:
         match outcome:
-            case Rejection(frame, reason, detail, digest):
-                self._finish(frame, "rejected", at, reason=reason, detail=detail, digest=digest)
+            case Rejection(frame, reason, detail, digest, consulted):
+                told = {"reason": reason, "detail": detail, "digest": digest, "consulted": consulted}
+                self._finish(frame, "rejected", at, **told)
             case Duplicate(frame, digest):
-                self._finish(frame, "duplicate", at, digest=digest, original=self.original_of(digest))
+                self._copied(frame, digest, self.original_of(digest), at)
             case Observed(frame, facts, observations):
                 original = self.original_of(facts.digest)
                 if original is not None:  # its twin came in the same batch
-                    self._finish(frame, "duplicate", at, digest=facts.digest, original=original)
+                    self._copied(frame, facts.digest, original, at)
                 else:
                     self._finish(frame, "observed", at, **_columns(facts))
                     self._add(frame, observations, at)
+
+    def _copied(self, frame: Frame, digest: str, original: int | None, at: str) -> None:
+        """A second copy; or the original itself, whose time was set after it was read."""
+        if original == frame.id:
+            raise RuntimeError(f"frame {frame.id} had its outcome already")
+        row = self._db.conn.execute(
+            "SELECT id FROM frames WHERE id = ? AND path = ? AND camera = ?", [original, frame.path, frame.camera]
+        ).fetchone()
+        if row is not None:
+            self._db.conn.execute("DELETE FROM frames WHERE id = ?", [frame.id])
+            seen = [frame.size_bytes, frame.modified_ns, original]
+            self._db.conn.execute("UPDATE frames SET size_bytes = ?, modified_ns = ? WHERE id = ?", seen)
+            return
+        self._finish(frame, "duplicate", at, digest=digest, original=original)
+        if frame.individual:
+            self._name_original(frame.individual, original)
+
+    def _name_original(self, individual: str, original: int | None) -> None:
+        """Pictures sorted by animal afterwards: a copy names the original, if that has no name and shows one face."""
+        named = self._db.conn.execute(
+            """UPDATE faces SET individual = ? WHERE frame = ? AND individual IS NULL
+            AND (SELECT count(*) FROM faces AS all_ WHERE all_.frame = faces.frame) = 1""",
+            [individual, original],
+        )
+        if named.rowcount:
+            self._db.conn.execute(
+                "UPDATE frames SET individual = ? WHERE id = ? AND individual IS NULL", [individual, original]
+            )
 
     def _finish(self, frame: Frame, outcome: str, at: str, **columns: object) -> None:
         columns |= {"outcome": outcome, "done_at": at}
@@ -318,16 +375,25 @@ class Store:
             return _tally(self._db, self.run)
 
     def idle(self) -> bool:
-        """Whether every frame has its outcome."""
+        """Whether every frame that this run may take has its outcome."""
         with self._lock:
-            found = self._db.conn.execute("SELECT 1 FROM frames WHERE outcome IS NULL LIMIT 1")
+            found = self._db.conn.execute(
+                f"SELECT 1 FROM frames WHERE outcome IS NULL AND ({self._mine}) LIMIT 1", self._roots_twice()
+            )
             return found.fetchone() is None
 
     def waiting(self) -> int:
-        """How many frames have no outcome yet."""
+        """How many frames that this run may take have no outcome yet."""
+        return self._count(f"({self._mine})")
+
+    def waiting_elsewhere(self) -> int:
+        """How many frames wait that lie below none of this run's folders."""
+        return self._count(f"NOT ({self._mine})")
+
+    def _count(self, which: str) -> int:
         with self._lock:
-            row = self._db.conn.execute("SELECT count(*) FROM frames WHERE outcome IS NULL").fetchone()
-            return int(row[0])
+            sql = f"SELECT count(*) FROM frames WHERE outcome IS NULL AND {which}"
+            return int(self._db.conn.execute(sql, self._roots_twice()).fetchone()[0])
 
 
 def _columns(facts: Facts) -> dict[str, object]:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from station import history, settings
-from station.domain import Reason, Rejection
+from station.domain import Rejection
+from station.faces import MegaDetector
 from station.flow import Doorbell
 from station.intake import Folder, FolderError, Lister, Watcher
+from station.pictures import BadPicture, Picture
 from station.store import Store
 from tests.station.test_flow import until
 
@@ -118,17 +120,56 @@ def test_a_folder_that_cannot_be_read_names_camera_and_remedy(box: Box) -> None:
         box.lister().list_all()
 
 
-def test_a_new_results_file_brings_back_what_had_no_detections(box: Box) -> None:
+def without_detections(box: Box, jpeg: bytes) -> int:
+    """Looks for faces in what waits, as the Line does; how many frames had no detections."""
+    finder, rejections = MegaDetector(box.root, 0.2), []
+    bell = Doorbell()
+    bell.close()
+    for frame in box.store.pending(bell):
+        with pytest.raises(BadPicture) as caught:
+            finder.find(frame, Picture(jpeg))
+        rejections.append(Rejection(frame, caught.value.reason, caught.value.detail, None, caught.value.consulted))
+        box.store.record(rejections[-1:], NOW)
+    return len(rejections)
+
+
+@pytest.mark.parametrize("age_s", [0, 1_000_000])
+def test_another_results_file_brings_back_what_had_no_detections_however_old_it_is(
+    box: Box, jpeg: bytes, age_s: float
+) -> None:
     put(box.root / "sub" / "a.jpg")
     lister = box.lister()
     lister.list_all()
-    frame = next(box.store.pending(box.bell))
-    box.store.record([Rejection(frame, Reason.NO_DETECTIONS, "none")], NOW)
+    assert without_detections(box, jpeg) == 1
     lister.list_all()
     assert box.store.waiting() == 0
-    put(box.root / "megadetector.json", b"{}", age_s=0)
+    put(box.root / "megadetector.json", b"{}", age_s)
     lister.list_all()
     assert box.store.waiting() == 1
+    assert without_detections(box, jpeg) == 1
+    lister.list_all()
+    assert box.store.waiting() == 0
+    put(box.root / "sub" / "megadetector.json", b"{}", age_s)
+    lister.list_all()
+    assert without_detections(box, jpeg) == 1
+    lister.list_all()
+    assert box.store.waiting() == 0
+
+
+def test_what_cannot_be_a_picture_file_is_passed_over(box: Box) -> None:
+    os.mkfifo(box.root / "pipe.jpg")
+    (box.root / "folder.jpg").mkdir()
+    (box.root / "link.jpg").symlink_to(box.root / "folder.jpg")
+    with open(os.fsencode(box.root) + b"/caf\xe9.jpg", "wb") as file:  # noqa: PTH123  a name that is not UTF-8
+        file.write(b"x")
+    put(box.root / "good.jpg")
+    lister = box.lister()
+    lister.list_all()
+    assert box.names() == ["good.jpg"]
+    assert lister.folder.passed_over["with a name that is not UTF-8"] == 1
+    for name in ("pipe.jpg", "link.jpg"):
+        lister.take(str(box.root / name))
+    assert box.names() == ["good.jpg"]
 
 
 @pytest.fixture(params=["inotify", "poll"])
@@ -155,6 +196,18 @@ def test_a_watched_folder_gives_what_is_there_and_what_comes(watching: Callable[
     put(box.root / "after.jpg")
     put(box.root / "new folder" / "DCIM" / "deep.jpg")
     assert until(lambda: box.names() == ["after.jpg", "before.jpg", "new folder/DCIM/deep.jpg"], 10)
+
+
+def test_hidden_folders_are_not_watched_either(watching: Callable[..., Box], box: Box) -> None:
+    watching()
+    put(box.root / ".Trash-0" / "files" / "a.jpg")
+    put(box.root / "b.jpg")
+    assert until(lambda: "b.jpg" in box.names(), 10)
+    with open(os.fsencode(box.root) + b"/caf\xe9.jpg", "wb") as file:  # noqa: PTH123
+        file.write(b"x")
+    put(box.root / "c.jpg")
+    assert until(lambda: "c.jpg" in box.names(), 10)
+    assert box.names() == ["b.jpg", "c.jpg"]
 
 
 def test_a_file_renamed_into_place_is_taken_under_its_last_name(watching: Callable[..., Box], box: Box) -> None:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from station import daemon, history, settings
 from station.ages import Ages
 from station.domain import Observed, Outcome, Portraits
+from station.systemd import Service
 from station.times import zone
 from tests.conftest import picture
 from tests.station.test_flow import until
@@ -150,6 +152,40 @@ def test_the_end_of_the_device_ends_the_scan_with_its_error_and_counts_as_a_cras
         scan_and_die()
     assert rows(tmp_path / "station.db", "SELECT attempts, outcome FROM frames") == [(1, None)]
     assert rows(tmp_path / "station.db", "SELECT ended_at FROM runs") == [(None,)]
+
+
+def test_a_scan_leaves_the_waiting_frames_of_other_folders_alone(tmp_path: Path, bundle: Path) -> None:
+    """They would get this folder's time zone and finder."""
+    first = configured(tmp_path, bundle)
+    (tmp_path / "pictures" / "a.jpg").write_bytes(picture(100))
+    with daemon.composed(first, now) as station:
+        station.lister(station.folders["ridge"]).list_all()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.jpg").write_bytes(picture(50, seed=5))
+    camera = first.cameras["ridge"].model_copy(update={"folder": other})
+    assert [o.frame.path for o in scan(first.model_copy(update={"cameras": {"creek": camera}}))] == [
+        str(other / "b.jpg")
+    ]
+    assert len(scan(first)) == 1
+
+
+def test_a_fault_of_the_device_also_ends_those_who_watch(tmp_path: Path, bundle: Path) -> None:
+    read = configured(tmp_path, bundle)
+    (tmp_path / "pictures" / "a.jpg").write_bytes(picture(100))
+
+    class Dying(Ages):
+        def read(self, batch: Any) -> list[Outcome]:
+            raise RuntimeError("the device is gone")
+
+    def serve_and_die() -> None:
+        with daemon.composed(read, now) as station:
+            station.ages.__class__ = Dying
+            daemon._serve(station, read, Service.of({}))
+
+    with pytest.raises(RuntimeError, match="device is gone"):
+        serve_and_die()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("watch")]
 
 
 CAMERA = """
