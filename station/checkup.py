@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,9 @@ class Live:
     meter: Meter
     memory_bytes: Callable[[], dict[str, int]]
     broker: Callable[[], str]
+    """`connected`, or in a word what it is instead."""
+    found: Callable[[], Sequence[str]] = tuple
+    """Problems that other parts have found and logged, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def examine(
         free_mb=free,
         running=_running(live) if live else None,
     )
-    return replace(health, problems=tuple(_problems(read, health, found, now)))
+    elsewhere = [Problem(sentence, sentence) for sentence in live.found()] if live else []
+    return replace(health, problems=(*_problems(read, health, found, now), *elsewhere))
 
 
 def _state(read: Settings, found: Vitals, now: datetime) -> str:

@@ -13,7 +13,11 @@ class Problem:
 
     about: str
     what: str
-    remedy: str
+    remedy: str = ""
+    """Empty: `what` says it, and the part of the station that found it has logged it."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.remedy}" if self.remedy else self.what
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Rounds:
             self._store.queue(self._news(health), now)
 
     def _log(self, health: Health) -> None:
-        now = {p.about: f"{p.what}: {p.remedy}" for p in health.problems}
+        now = {p.about: str(p) for p in health.problems if p.remedy}
         for about in now.keys() - self._known.keys():
             log.warning("%s", now[about])
         for about in self._known.keys() - now.keys():
@@ -100,9 +100,15 @@ class Rounds:
 
 def states(health: Health) -> Iterator[Message]:
     """What subscribers are told of the report."""
-    topics = Topics(health.station)
+    yield state(health)
+    cameras = (_camera(health.station, camera) for camera in health.cameras)
+    yield from (Topics(health.station).camera(message) for message in cameras if message)
+
+
+def state(health: Health) -> Message:
+    """The station's own part of it."""
     waits = [queue.oldest_s for queue in health.queues.values() if queue.oldest_s is not None]
-    yield topics.health(
+    return Topics(health.station).health(
         HealthMessage(
             station=health.station,
             at=health.at,
@@ -111,10 +117,9 @@ def states(health: Health) -> Iterator[Message]:
             oldest_waiting_s=max(waits, default=None),
             outbox=health.outbox.waiting,
             free_mb=round(min(health.free_mb.values()), 1),
-            problems=tuple(f"{problem.what}: {problem.remedy}" for problem in health.problems),
+            problems=tuple(map(str, health.problems)),
         )
     )
-    yield from (topics.camera(message) for camera in health.cameras if (message := _camera(health.station, camera)))
 
 
 def _camera(station: str, camera: Camera) -> CameraMessage | None:

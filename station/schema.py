@@ -153,8 +153,6 @@ def health(db: Database) -> None:
         n INTEGER NOT NULL,
         PRIMARY KEY (camera, lane, outcome, reason, clock)
     ) WITHOUT ROWID;
-    INSERT INTO frame_counts ({", ".join(_COUNTED)}, n)
-        SELECT {_kind("frames")}, count(*) FROM frames GROUP BY 1, 2, 3, 4, 5;
     CREATE TRIGGER frames_counted AFTER INSERT ON frames BEGIN {_counted_frames(1, "NEW")} END;
     CREATE TRIGGER frames_recounted AFTER UPDATE OF camera, lane, outcome, reason, captured_at, captured_impossible
         ON frames BEGIN {_counted_frames(-1, "OLD")} {_counted_frames(1, "NEW")} END;
@@ -162,20 +160,11 @@ def health(db: Database) -> None:
     CREATE TABLE estimate_counts (
         model TEXT NOT NULL, interval_known INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (model, interval_known)
     ) WITHOUT ROWID;
-    INSERT INTO estimate_counts (model, interval_known, n)
-        SELECT model, low_years IS NOT NULL, count(*) FROM estimates GROUP BY 1, 2;
     CREATE TRIGGER estimates_counted AFTER INSERT ON estimates BEGIN {_counted_estimates(1, "NEW")} END;
     CREATE TRIGGER estimates_discounted AFTER DELETE ON estimates BEGIN {_counted_estimates(-1, "OLD")} END;
     CREATE TABLE arrivals (  -- of a camera's pictures, less than half an hour apart
         camera TEXT NOT NULL, began_at TEXT NOT NULL, last_at TEXT NOT NULL, PRIMARY KEY (camera, began_at)
     ) WITHOUT ROWID;
-    INSERT INTO arrivals (camera, began_at, last_at)
-        SELECT camera, min(at), max(at) FROM (
-            SELECT camera, at, sum(apart) OVER (PARTITION BY camera ORDER BY at) AS number FROM (
-                SELECT camera, at, julianday(at) - lag(julianday(at)) OVER (PARTITION BY camera ORDER BY at)
-                    > 0.5 / 24 AS apart
-                FROM (SELECT DISTINCT camera, admitted_at AS at FROM frames)))
-        GROUP BY camera, coalesce(number, 0);
     CREATE TRIGGER frames_arrived AFTER INSERT ON frames
         WHEN NEW.admitted_at > coalesce(
             (SELECT last_at FROM arrivals WHERE camera = NEW.camera ORDER BY began_at DESC LIMIT 1), '') BEGIN
@@ -188,6 +177,24 @@ def health(db: Database) -> None:
     CREATE INDEX frames_done ON frames (done_at) WHERE done_at IS NOT NULL;
     CREATE INDEX frames_camera_captured ON frames (camera, captured_at) WHERE captured_impossible = 0;
     """)
+    recount(db)
+
+
+def recount(db: Database) -> None:
+    """Makes all counts anew from what they count, as after the repair of a damaged database."""
+    for counts in ("frame_counts", "estimate_counts", "arrivals"):
+        db.execute(f"DELETE FROM {counts}")
+    db.execute(f"""INSERT INTO frame_counts ({", ".join(_COUNTED)}, n)
+        SELECT {_kind("frames")}, count(*) FROM frames GROUP BY 1, 2, 3, 4, 5""")
+    db.execute("""INSERT INTO estimate_counts (model, interval_known, n)
+        SELECT model, low_years IS NOT NULL, count(*) FROM estimates GROUP BY 1, 2""")
+    db.execute("""INSERT INTO arrivals (camera, began_at, last_at)
+        SELECT camera, min(at), max(at) FROM (
+            SELECT camera, at, sum(apart) OVER (PARTITION BY camera ORDER BY at) AS number FROM (
+                SELECT camera, at, julianday(at) - lag(julianday(at)) OVER (PARTITION BY camera ORDER BY at)
+                    > 0.5 / 24 AS apart
+                FROM (SELECT DISTINCT camera, admitted_at AS at FROM frames)))
+        GROUP BY camera, coalesce(number, 0)""")
 
 
 @migrations()

@@ -277,7 +277,8 @@ def health(report: Row, form: str) -> None:
         table.add_row(f"camera {camera['camera']}", _heard(camera))
     out().print(table)
     for problem in report["problems"]:
-        out().print(f"[red]problem[/] {problem['what']}: {problem['remedy']}", soft_wrap=True)
+        remedy = f": {problem['remedy']}" if problem["remedy"] else ""
+        out().print(f"[red]problem[/] {problem['what']}{remedy}", soft_wrap=True)
 
 
 def _running(table: Table, running: Row) -> None:

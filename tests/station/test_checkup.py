@@ -159,6 +159,23 @@ def test_a_state_waits_once_and_events_all(file: Path, store: Store) -> None:
         ]
 
 
+def test_counts_that_a_repair_has_left_wrong_are_made_anew(file: Path) -> None:
+    db = before_health(file)
+    fill(db, 1000)
+    db.close()
+    db = schema.open_database(file)
+    right = counts(db), db.execute("SELECT * FROM arrivals").fetchall()
+    db.execute("UPDATE frame_counts SET n = 7")
+    db.execute("DELETE FROM arrivals")
+    schema.recount(db)
+    assert (counts(db), db.execute("SELECT * FROM arrivals").fetchall()) == right
+
+
+def test_what_other_parts_have_found_stands_among_the_problems(file: Path, store: Store) -> None:
+    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "none", lambda: ("the disk is full",))
+    assert list(map(str, checkup(configured(file), NOW, live).health.problems)) == ["the disk is full"]
+
+
 def abouts(health: Health) -> list[str]:
     return [problem.about for problem in health.problems]
 
