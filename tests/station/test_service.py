@@ -191,7 +191,11 @@ def test_sighup_takes_the_new_configuration_and_loses_no_picture(
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [('[line]\nworkers = "many"\n', "line.workers = 'many'"), ('[station]\nbundle = "none"\n', "is not a bundle")],
+    [
+        ('[line]\nworkers = "many"\n', "line.workers = 'many'"),
+        ('[station]\nbundle = "none"\n', "is not a bundle"),
+        ('[mqtt]\npassword = "correct horse"\n', "mqtt.password: there is no such key"),
+    ],
 )
 def test_a_wrong_new_configuration_is_told_and_the_old_one_goes_on(
     box: Path, systemd: Listening, daemon: subprocess.Popen[bytes], wrong: str, told: str
@@ -202,6 +206,7 @@ def test_a_wrong_new_configuration_is_told_and_the_old_one_goes_on(
     assert until(lambda: systemd.count("READY=1") == 2, 90), log(box)
     assert told in log(box)
     assert "<3>the new configuration is not taken, the old one goes on" in log(box)
+    assert "correct horse" not in log(box)
     put(box, "a.jpg", 100)
     assert until(lambda: observed(box) == 1, 30)
 
@@ -221,3 +226,28 @@ def test_the_journal_gets_levels_and_fields(box: Path, systemd: Listening, daemo
     assert seen.endswith("model=tiny-1")
     [bad] = [line for line in lines if "reason=not_an_image" in line]
     assert bad.startswith("<4>")
+
+
+CRASHING = """
+import os
+from station import logs
+logs.configure(20, os.environ)
+def connect(password):
+    raise RuntimeError("the device is gone")
+connect("correct " + "horse")
+"""
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_ends_the_process_is_the_last_entry_with_its_level_and_without_values(
+    tmp_path: Path, journal: bool
+) -> None:
+    with (tmp_path / "log").open("wb") as out:
+        status = os.fstat(out.fileno())
+        environment = os.environ | ({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"} if journal else {})
+        done = subprocess.run([sys.executable, "-c", CRASHING], stderr=out, env=environment, check=False)
+    assert done.returncode == 1
+    lines = log(tmp_path).splitlines()
+    assert lines[0] == ("<2>" if journal else "CRITICAL ") + "the station ends: the device is gone"
+    assert lines[-1] == ("<2>" if journal else "") + "RuntimeError: the device is gone"
+    assert "correct horse" not in log(tmp_path)
