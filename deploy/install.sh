@@ -23,6 +23,7 @@ START=yes
 TASK=install
 
 say() { printf 'station: %s\n' "$*"; }
+complain() { printf 'station: %s\n' "$*" >&2; return 1; }
 die() { printf 'station: %s\n' "$*" >&2; exit 1; }
 
 while [ $# -gt 0 ]; do
@@ -111,7 +112,7 @@ build() { # the environment $1
             "$1/bin/python" -m pip install --quiet --disable-pip-version-check \
                 --constraint "$SOURCE/deploy/constraints.txt" "$SOURCE"
     fi &&
-        "$1/bin/station" --help >/dev/null &&
+        { as_station "$1/bin/station" --help >/dev/null || complain "the user station cannot run $1/bin/station"; } &&
         mkdir -p "$1/share/station" &&
         cp "$SOURCE/deploy/station.service" "$1/share/station/" &&
         fingerprint >"$1/share/station/fingerprint"
@@ -179,15 +180,18 @@ start() {
     if [ "$START" = yes ] && ready_to_start; then service start; fi
 }
 
-go_back() { # to the environment $1, and to the backup $2 if its program cannot read the database as it is now
+go_back() { # to the environment $1, and to the backup $2 if its program is too old for the database as it is now
+    local told
     switch_to "$1" || return 1
-    if ! migrate; then
-        [ -n "$2" ] && [ -e "$2" ] || { say "there is no backup to go back to"; return 1; }
-        say "restoring $2"
-        # By root: the configuration is root's; what it puts into the state belongs to the state's owner.
-        (cd "$STATE" && "$OPT/venv/bin/station" restore "$2" --config "$CONFIG") || return 1
-        [ -n "$ROOT" ] || chown root:station "$CONFIG"
-    fi
+    if told=$(migrate 2>&1); then return 0; fi
+    case $told in
+        *"made by a newer station"*) ;;
+        *) complain "$told"; return 1 ;;
+    esac
+    [ -n "$2" ] && [ -e "$2" ] || { complain "there is no backup to go back to"; return 1; }
+    say "the old program is too old for the database; restoring $2"
+    # By root: the configuration is root's; what it puts into the state belongs to the state's owner.
+    (cd "$STATE" && "$OPT/venv/bin/station" restore "$2" --config "$CONFIG")
 }
 
 only_one() {

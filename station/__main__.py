@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from station import logs
 from station.domain import StationError
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ def run(config: Config = Path("station.toml")) -> None:
 
     SIGHUP reads the configuration anew; where it is wrong, the old one goes on.
     """
-    from station import daemon, logs, settings, systemd  # noqa: PLC0415
+    from station import daemon, settings, systemd  # noqa: PLC0415
 
     logs.configure(logging.INFO, os.environ)
     daemon.run(lambda: settings.load(config), now, systemd.Service.of(os.environ))
@@ -262,7 +263,7 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return app(arguments)
     except StationError as error:
-        sys.stderr.write(f"station: {error}\n")
+        logs.tell_mistake(f"station: {error}", os.environ)
         sys.exit(2)
 
 

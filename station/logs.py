@@ -11,7 +11,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from types import TracebackType
 from typing import IO
+
+log = logging.getLogger(__name__)
 
 LEVELS = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
 PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
@@ -42,9 +45,12 @@ class Journal(Plain):
 
     def format(self, record: logging.LogRecord) -> str:
         """All lines of it, a traceback's too."""
-        level = next((number for least, number in LEVELS if record.levelno >= least), 7)
-        lines = super().format(record).replace("\r", " ").split("\n")
-        return "\n".join(f"<{level}>{line}" for line in lines)
+        return _marked(super().format(record), record.levelno)
+
+
+def _marked(text: str, level: int) -> str:
+    number = next((number for least, number in LEVELS if level >= least), 7)
+    return "\n".join(f"<{number}>{line}" for line in text.replace("\r", " ").split("\n"))
 
 
 def tail(fields: Mapping[str, object]) -> str:
@@ -71,3 +77,15 @@ def configure(level: int, environment: Mapping[str, str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Journal() if in_journal(sys.stderr, environment) else Plain())
     logging.basicConfig(level=level, handlers=[handler])
+    sys.excepthook = _last_entry
+
+
+def _last_entry(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends the process, without the values of variables: a password may be among them."""
+    log.critical("the station ends: %s", error, exc_info=(kind, error, trace))
+
+
+def tell_mistake(text: str, environment: Mapping[str, str]) -> None:
+    """What a person must mend, on standard error."""
+    told = _marked(text, logging.ERROR) if in_journal(sys.stderr, environment) else text
+    sys.stderr.write(f"{told}\n")

@@ -28,7 +28,8 @@ def restore(archive: Path, config: Path) -> tuple[Manifest, Settings]:
             manifest = unpack(archive, near / "all")
             read = _configuration(near / "all" / CONFIGURATION, config)
             check_version(near / "all" / DATABASE)
-            with closing(lock(read.station.database)):
+            with closing(lock(read.station.database)) as claim:
+                _belongs(Path(claim.name), read.station.database.parent)
                 _put_back(near / "all", read, config, manifest)
     except OSError as error:
         raise BackupError(f"the backup {archive} cannot be put back: {error}") from error
@@ -69,7 +70,7 @@ def _exchange(file: Path, target: Path, owner: Path) -> None:
     staged = target.with_name(f".{target.name}.restoring")
     shutil.copy2(file, staged)
     staged.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
-    _belongs(staged, owner)
+    _belongs(staged, target if target.exists() else owner)
     with staged.open("rb") as handle:
         os.fsync(handle.fileno())
     if target.is_file() and target.read_bytes() != staged.read_bytes():
@@ -132,8 +133,8 @@ def _database(unpacked: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def _belongs(file: Path, folder: Path) -> None:
-    """Put back by root, a file belongs to whom its folder belongs: the station's user must be able to write."""
+def _belongs(file: Path, like: Path) -> None:
+    """Put back by root, a file belongs to whom its place belongs: the station's user must be able to write."""
     if os.geteuid() == 0:
-        owner = folder.stat()
+        owner = like.stat()
         os.chown(file, owner.st_uid, owner.st_gid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import signal
 import sqlite3
@@ -210,6 +211,23 @@ def test_a_backup_of_a_newer_station_is_refused(hut: Path, tmp_path: Path) -> No
     with pytest.raises(StoreError, match="newer station"):
         restore(tmp_path / "b.tar.gz", hut / "station.toml")
     assert problems(hut / "station.db") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_put_back_by_root_all_belongs_to_whom_it_belonged(hut: Path, tmp_path: Path) -> None:
+    backup(hut / "station.toml", tmp_path / "b.tar.gz", NOW)
+    for path in (hut, *hut.rglob("*")):
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+    os.chown(hut / "station.toml", 0, 12345)
+    (hut / "station.toml").chmod(0o640)
+    shutil.rmtree(hut / "models" / "first")
+    for file in ("spool/waiting.jpg", "station.db", "station.db.lock"):
+        (hut / file).unlink()
+    restore(tmp_path / "b.tar.gz", hut / "station.toml")
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in hut.rglob("*") if path.name != "station.toml"}
+    assert owners == {(12345, 12345)}
+    status = (hut / "station.toml").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 12345, 0o640)
 
 
 def test_what_cannot_be_backed_up_is_said(hut: Path, tmp_path: Path) -> None:

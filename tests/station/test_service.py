@@ -154,14 +154,22 @@ def test_a_line_that_hangs_is_not_fed_and_is_again_when_it_goes_on(
     assert until(lambda: "READY=1" in systemd.lines(), 90), log(box)
     assert until(lambda: systemd.count("WATCHDOG=1") >= 2, 30)
     hung = box / "pictures" / "hung.jpg"
-    os.mkfifo(hung)
+    os.mkfifo(hung)  # which no listing takes; it stands in for a file whose network share died after its admission
+    with sqlite3.connect(box / "station.db", timeout=30) as connection:
+        connection.execute("INSERT OR IGNORE INTO cameras (id, first_seen_at) VALUES ('ridge', '2026-01-01')")
+        connection.execute(
+            """INSERT INTO frames (camera, path, size_bytes, modified_ns, lane, admitted_at)
+            VALUES ('ridge', ?, 0, 0, 0, '2026-01-01T00:00:00+00:00')""",
+            [str(hung)],
+        )
+    (box / "pictures" / "rings.jpg").write_bytes(picture(50, seed=3))
     assert until(lambda: rows(box / "station.db", "SELECT 1 FROM frames WHERE run IS NOT NULL") != [], 30), log(box)
     until(lambda: False, WATCHDOG_S / FED_PER_LIMIT)  # one may have been on its way
     fed = systemd.count("WATCHDOG=1")
     assert not until(lambda: systemd.count("WATCHDOG=1") > fed, 2 * WATCHDOG_S)
     assert daemon.poll() is None
     hung.write_bytes(picture(100))
-    assert until(lambda: observed(box) == 1, 30), log(box)
+    assert until(lambda: observed(box) == 2, 30), log(box)
     assert until(lambda: systemd.count("WATCHDOG=1") > fed, 30)
 
 
@@ -191,7 +199,11 @@ def test_sighup_takes_the_new_configuration_and_loses_no_picture(
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [('[line]\nworkers = "many"\n', "line.workers = 'many'"), ('[station]\nbundle = "none"\n', "is not a bundle")],
+    [
+        ('[line]\nworkers = "many"\n', "line.workers = 'many'"),
+        ('[station]\nbundle = "none"\n', "is not a bundle"),
+        ('[mqtt]\npassword = "correct horse"\n', "mqtt.password: there is no such key"),
+    ],
 )
 def test_a_wrong_new_configuration_is_told_and_the_old_one_goes_on(
     box: Path, systemd: Listening, daemon: subprocess.Popen[bytes], wrong: str, told: str
@@ -202,6 +214,7 @@ def test_a_wrong_new_configuration_is_told_and_the_old_one_goes_on(
     assert until(lambda: systemd.count("READY=1") == 2, 90), log(box)
     assert told in log(box)
     assert "<3>the new configuration is not taken, the old one goes on" in log(box)
+    assert "correct horse" not in log(box)
     put(box, "a.jpg", 100)
     assert until(lambda: observed(box) == 1, 30)
 
@@ -221,3 +234,28 @@ def test_the_journal_gets_levels_and_fields(box: Path, systemd: Listening, daemo
     assert seen.endswith("model=tiny-1")
     [bad] = [line for line in lines if "reason=not_an_image" in line]
     assert bad.startswith("<4>")
+
+
+CRASHING = """
+import os
+from station import logs
+logs.configure(20, os.environ)
+def connect(password):
+    raise RuntimeError("the device is gone")
+connect("correct " + "horse")
+"""
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_ends_the_process_is_the_last_entry_with_its_level_and_without_values(
+    tmp_path: Path, journal: bool
+) -> None:
+    with (tmp_path / "log").open("wb") as out:
+        status = os.fstat(out.fileno())
+        environment = os.environ | ({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"} if journal else {})
+        done = subprocess.run([sys.executable, "-c", CRASHING], stderr=out, env=environment, check=False)
+    assert done.returncode == 1
+    lines = log(tmp_path).splitlines()
+    assert lines[0] == ("<2>" if journal else "CRITICAL ") + "the station ends: the device is gone"
+    assert lines[-1] == ("<2>" if journal else "") + "RuntimeError: the device is gone"
+    assert "correct horse" not in log(tmp_path)
