@@ -83,7 +83,9 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     bell = Doorbell()
     watched = settings.watched()
     folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
-    with Store(settings.station.database, clock(), [folder.root for folder in folders.values()]) as store:
+    within = [folder.root for folder in folders.values()]
+    within += [settings.mqtt.spool.absolute()] if settings.mqtt.host else []
+    with Store(settings.station.database, clock(), within) as store:
         store.use_model(ages.card, clock())
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)

@@ -36,6 +36,7 @@ bundle = "models/current"
 [line]
 linger_s = 0.02
 [mqtt]
+host = "localhost"
 password_file = "{home}/password"
 spool = "{home}/spool"
 [cameras.ridge]
