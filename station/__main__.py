@@ -144,7 +144,8 @@ def estimates(
     from station import history, terminal  # noqa: PLC0415
 
     with history.reading(db) as database:
-        terminal.estimates(history.estimates(database, individual, camera, _moment(since)), form.value)
+        rows = history.estimates(database, individual, camera, _moment(since))
+        terminal.estimates(rows, history.estimate_columns(database), form.value)
 
 
 @app.command(epilog="Example: `station why /media/card/DCIM/IMG_0001.JPG --db station.db`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,14 @@ def reading(file: Path) -> Iterator[Database]:
     """A connection that cannot write.  Raises `StoreError`."""
     if not file.is_file():
         raise StoreError(f"there is no database {file}; `station scan` and `station run` make one")
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
     try:
-        db = Database(connection)
-        if "frames" not in db.table_names():
-            raise StoreError(f"{file} is not a station's database")
-        yield db
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            db = Database(connection)
+            if "frames" not in db.table_names():
+                raise StoreError(f"{file} is not a station's database")
+            yield db
     except sqlite3.DatabaseError as error:
         raise StoreError(f"the database {file} cannot be read: {error}") from error
-    finally:
-        connection.close()
 
 
 ESTIMATES = """
@@ -65,6 +63,12 @@ def estimates(
         "after": after,
     }
     yield from db.query(ESTIMATES, asked)
+
+
+def estimate_columns(db: Database) -> tuple[str, ...]:
+    """The names of what `estimates` gives."""
+    asked = dict.fromkeys(("individual", "camera", "since", "after"))
+    return tuple(column[0] for column in db.execute(f"{ESTIMATES} LIMIT 0", asked).description)
 
 
 def frames_of(db: Database, file: str) -> list[Row]:
