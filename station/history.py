@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,8 @@ Row = dict[str, Any]
 @contextmanager
 def reading(file: Path) -> Iterator[Database]:
     """A connection that cannot write.  Raises `StoreError`."""
+    if file.exists() and not file.is_file():
+        raise StoreError(f"the database {file} cannot be used: it is not a file; take another path")
     if not file.is_file():
         raise StoreError(f"there is no database {file}; `station scan` and `station run` make one")
     try:
@@ -30,6 +33,19 @@ def reading(file: Path) -> Iterator[Database]:
             yield db
     except sqlite3.DatabaseError as error:
         raise StoreError(f"the database {file} cannot be read: {error}") from error
+
+
+def user_of(file: Path) -> str | None:
+    """The process that writes to a database, as it noted in its lock (`station.schema.lock`); None: nobody."""
+    try:
+        with file.with_name(f"{file.name}.lock").open() as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return handle.read().strip() or "unknown"
+    except OSError:
+        return None
+    return None
 
 
 ESTIMATES = """
@@ -101,6 +117,11 @@ def path_of(db: Database, frame: int) -> str | None:
 def copies_of(db: Database, frame: int) -> list[str]:
     """The paths of a frame's duplicates."""
     return [row["path"] for row in db.query("SELECT path FROM frames WHERE original = ? ORDER BY id", [frame])]
+
+
+def waiting(db: Database) -> int:
+    """How many frames have no outcome."""
+    return int(db.execute("SELECT count(*) FROM frames WHERE outcome IS NULL").fetchone()[0])
 
 
 def counts(db: Database) -> dict[str, int]:
