@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from station.domain import StationError
+from station.domain import Reason, StationError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,6 +109,8 @@ def scan(
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
     from station import daemon, settings, terminal  # noqa: PLC0415
 
+    if not settings.NAME.fullmatch(camera):
+        raise StationError(f"--camera {camera!r}: letters, digits, - and _ only")
     read = settings.of(
         {
             "station": {"database": db, "bundle": model, "timezone": timezone, "species": species},
@@ -168,14 +170,17 @@ def why(file: Annotated[str, typer.Argument(help="a picture's path, or its name"
 @app.command(epilog="Example: `station retry --db station.db --reason truncated`")
 def retry(
     db: Database,
-    reason: Annotated[str | None, typer.Option(help="only those rejected for this reason")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="only those rejected for this reason")] = None,
     under: Annotated[Path | None, typer.Option(help="only this file, or those below this folder")] = None,
 ) -> None:
     """Put rejected pictures back in the queue; the next run or scan looks at them again."""
+    from station import history  # noqa: PLC0415
     from station.store import Store  # noqa: PLC0415
 
+    with history.reading(db):
+        pass  # it is there, and a station's: a mistyped name is not to become a database
     with Store(db, now()) as store:
-        count = store.retry(reason, str(under.absolute()) if under else None)
+        count = store.retry(reason.value if reason else None, str(under.absolute()) if under else None)
         store.end_run(now())
     typer.echo(f"{count} pictures wait again")
 
