@@ -234,7 +234,7 @@ class Settings(_Section):
         return {name: camera for name, camera in self.cameras.items() if camera.folder}
 
     def clock(self, camera: str, group: str) -> CameraClock:
-        """How the clock of a camera is read: key by key by its own table, else by that of the folder it was found in."""
+        """How the clock of a camera is read: each key by its own table, else by that of the folder it was found in."""
         its = Camera.model_construct(**_laid_over(*self._tables(camera, group)))
         return CameraClock(
             zone(its.timezone or self.station.timezone), timedelta(seconds=its.clock_shift_s), its.file_time

@@ -36,6 +36,7 @@ def database(tmp_path: Path) -> Path:
         store.end_run(NOW)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE frames SET outcome = 'rejected', detail = ? WHERE outcome IS NULL", [DETAIL])
+        connection.execute("UPDATE faces SET individual = 'bao [b]'")
     return file
 
 
