@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from station import logs
-from station.domain import StationError
+from station.domain import Reason, StationError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,6 +110,8 @@ def scan(
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
     from station import daemon, settings, terminal  # noqa: PLC0415
 
+    if not settings.NAME.fullmatch(camera):
+        raise StationError(f"--camera {camera!r}: letters, digits, - and _ only")
     read = settings.of(
         {
             "station": {"database": db, "bundle": model, "timezone": timezone, "species": species},
@@ -139,13 +141,19 @@ def estimates(
         str | None,
         typer.Option(help="only pictures taken from then on: 2026-05-01 or with a time; UTC unless it has an offset"),
     ] = None,
+    impossible: Annotated[bool, typer.Option("--impossible", help="also of pictures with an impossible clock")] = False,
     form: Annotated[Form, typer.Option("--format", help="table, csv or json")] = Form.TABLE,
 ) -> None:
     """List the estimates: when, where, who, how old, how sure."""
     from station import history, terminal  # noqa: PLC0415
 
     with history.reading(db) as database:
-        terminal.estimates(history.estimates(database, individual, camera, _moment(since)), form.value)
+        rows = history.estimates(database, individual, camera, _moment(since), impossible)
+        terminal.estimates(rows, history.estimate_columns(database), form.value)
+        if not impossible and (clocks := history.impossible_clocks(database)):
+            typer.echo(
+                f"left out: {clocks} pictures with an impossible clock (--impossible shows theirs too)", err=True
+            )
 
 
 @app.command(epilog="Example: `station why /media/card/DCIM/IMG_0001.JPG --db station.db`")
@@ -168,14 +176,17 @@ def why(file: Annotated[str, typer.Argument(help="a picture's path, or its name"
 @app.command(epilog="Example: `station retry --db station.db --reason truncated`")
 def retry(
     db: Database,
-    reason: Annotated[str | None, typer.Option(help="only those rejected for this reason")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="only those rejected for this reason")] = None,
     under: Annotated[Path | None, typer.Option(help="only this file, or those below this folder")] = None,
 ) -> None:
     """Put rejected pictures back in the queue; the next run or scan looks at them again."""
+    from station import history  # noqa: PLC0415
     from station.store import Store  # noqa: PLC0415
 
+    with history.reading(db):
+        pass  # it is there, and a station's: a mistyped name is not to become a database
     with Store(db, now()) as store:
-        count = store.retry(reason, str(under.absolute()) if under else None)
+        count = store.retry(reason.value if reason else None, str(under.absolute()) if under else None)
         store.end_run(now())
     typer.echo(f"{count} pictures wait again")
 

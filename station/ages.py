@@ -94,13 +94,20 @@ class Ages:
         try:
             with np.load(bundle / GOLDEN) as golden:
                 inputs, wanted = golden["inputs"], golden["probabilities"]
+        except Exception as error:  # whatever the unpacking of a damaged file raises
+            raise BundleError(
+                f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
+            ) from error
+        try:
             got, _ = self.run(inputs)
-        except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+        except (OSError, ValueError, TypeError, IndexError, RuntimeError, AssertionError) as error:
             raise BundleError(f"{bundle}: the golden check cannot be made: {error}") from error
         if got.shape != (len(inputs), len(self._bins)):
             raise BundleError(
                 f"{bundle}: the program gives {got.shape[-1]} ages where the card names {len(self._bins)}"
             )
+        if wanted.shape != got.shape:
+            raise BundleError(f"{bundle / GOLDEN} holds {wanted.shape} golden outputs where {got.shape} are needed")
         worst = float(np.abs((got - wanted) @ self._bins).max(initial=0.0))
         if not worst <= GOLDEN_TOLERANCE_YEARS:
             raise BundleError(

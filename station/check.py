@@ -43,7 +43,7 @@ def check(file: Path, now: datetime) -> Iterator[Finding]:
     yield Finding(Level.GOOD, f"configuration {file}: {len(read.watched())} watched folders")
     yield from _folders(read)
     yield from _bundle(read)
-    yield from _database(read, now)
+    yield from _database(read)
     yield from _space(read)
     if now < BUILT:
         yield Finding(Level.WRONG, f"the box's clock says {now:%Y-%m-%d}: set it, or start time synchronisation")
@@ -95,16 +95,36 @@ def _bundle(read: settings.Settings) -> Iterator[Finding]:
             )
 
 
-def _database(read: settings.Settings, now: datetime) -> Iterator[Finding]:
-    from station.store import Store  # noqa: PLC0415
+def _database(read: settings.Settings) -> Iterator[Finding]:
+    """It is only read: a check by root must leave no files behind that the station cannot write."""
+    from station import history, schema  # noqa: PLC0415
 
+    file = read.station.database
+    if not file.exists():
+        yield _to_be_made(file)
+        return
     try:
-        with Store(read.station.database, now) as store:
-            waiting = store.waiting()
-            store.end_run(now)
-        yield Finding(Level.GOOD, f"database {read.station.database}: {waiting} pictures waiting")
+        with history.reading(file) as db:
+            waiting = history.waiting(db)
+        schema.check_version(file)
     except StationError as error:
         yield Finding(Level.WRONG, str(error))
+        return
+    yield Finding(Level.GOOD, f"database {file}: {waiting} pictures waiting")
+    if who := history.user_of(file):
+        yield Finding(Level.GOOD, f"database {file}: in use by process {who} (the daemon runs)")
+    elif not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK)):
+        yield Finding(
+            Level.WRONG, f"database {file}: no permission to write; give the user of the station write access"
+        )
+
+
+def _to_be_made(file: Path) -> Finding:
+    folder = next(p for p in file.absolute().parents if p.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Finding(Level.GOOD, f"database {file}: not there yet, will be made; {folder} is writable")
+    why = "is not writable; give the user of the station write access" if folder.is_dir() else "is not a folder"
+    return Finding(Level.WRONG, f"database {file}: not there yet, and cannot be made: {folder} {why}")
 
 
 def _space(read: settings.Settings) -> Iterator[Finding]:

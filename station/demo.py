@@ -90,7 +90,7 @@ def _fit(folder: Path, animals: tuple[simulate.Animal, ...], seed: int, now: dat
     manifest = simulate.manifest(animals, rng, folder / "training", PICTURES_EACH, now.date())
     bundle = folder / "models" / "first"
     command = [sys.executable, "-m", "training", "fit", str(manifest), "--out", str(bundle), "--freeze"]
-    terminal.out().print(f"[dim]$ training fit {manifest} --freeze --species giant_panda --out {bundle}[/]")
+    terminal.command(f"training fit {manifest} --freeze --species giant_panda --out {bundle}")
     if subprocess.run([*command, "--species", "giant_panda"], check=False).returncode:
         raise StationError("the model could not be fitted; the message above says why")
     (folder / "models" / "current").symlink_to("first")
@@ -100,7 +100,7 @@ def _fit(folder: Path, animals: tuple[simulate.Animal, ...], seed: int, now: dat
 def _daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The real daemon in a process of its own; its log goes to a file."""
     command = [sys.executable, "-m", "station", "run", "--config", str(folder / "station.toml")]
-    terminal.out().print(f"[dim]$ station run --config {folder}/station.toml[/]")
+    terminal.command(f"station run --config {folder}/station.toml")
     with (folder / "station.log").open("wb") as log:
         daemon = subprocess.Popen(command, stderr=log)
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,31 @@ Row = dict[str, Any]
 @contextmanager
 def reading(file: Path) -> Iterator[Database]:
     """A connection that cannot write.  Raises `StoreError`."""
+    if file.exists() and not file.is_file():
+        raise StoreError(f"the database {file} cannot be used: it is not a file; take another path")
     if not file.is_file():
         raise StoreError(f"there is no database {file}; `station scan` and `station run` make one")
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
     try:
-        db = Database(connection)
-        if "frames" not in db.table_names():
-            raise StoreError(f"{file} is not a station's database")
-        yield db
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            db = Database(connection)
+            if "frames" not in db.table_names():
+                raise StoreError(f"{file} is not a station's database")
+            yield db
     except sqlite3.DatabaseError as error:
         raise StoreError(f"the database {file} cannot be read: {error}") from error
-    finally:
-        connection.close()
+
+
+def user_of(file: Path) -> str | None:
+    """The process that writes to a database, as it noted in its lock (`station.schema.lock`); None: nobody."""
+    try:
+        with file.with_name(f"{file.name}.lock").open() as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return handle.read().strip() or "unknown"
+    except OSError:
+        return None
+    return None
 
 
 ESTIMATES = """
@@ -42,8 +56,7 @@ SELECT estimates.id, frames.captured_at, frames.captured_as_recorded, frames.cap
     frames.path, faces.number AS face, faces.x, faces.y, faces.width, faces.height, faces.confidence
 FROM estimates JOIN faces ON faces.id = estimates.face JOIN frames ON frames.id = faces.frame
 WHERE (:individual IS NULL OR faces.individual = :individual) AND (:camera IS NULL OR frames.camera = :camera)
-    AND (:since IS NULL OR (frames.captured_at >= :since AND NOT frames.captured_impossible))
-    AND estimates.id > :after
+    AND (:since IS NULL OR frames.captured_at >= :since) AND (:impossible OR NOT frames.captured_impossible)
 ORDER BY frames.captured_at, estimates.id
 """
 
@@ -53,19 +66,26 @@ def estimates(
     individual: str | None = None,
     camera: str | None = None,
     since: datetime | None = None,
-    after: int = 0,
+    impossible: bool = False,
 ) -> Iterator[Row]:
     """Every estimate with its face and frame, by capture time; ages in years, boxes in fractions.
 
-    With `since`, only pictures with a believable time from then on; `after` is the id of an estimate.
+    Those of pictures with an impossible clock are left out, unless `impossible` asks for them too.
     """
-    asked = {
-        "individual": individual,
-        "camera": camera,
-        "since": iso(since) if since else None,
-        "after": after,
-    }
-    yield from db.query(ESTIMATES, asked)
+    asked = {"individual": individual, "camera": camera, "since": iso(since) if since else None}
+    yield from db.query(ESTIMATES, asked | {"impossible": impossible})
+
+
+def estimate_columns(db: Database) -> tuple[str, ...]:
+    """The names of what `estimates` gives."""
+    asked = dict.fromkeys(("individual", "camera", "since", "impossible"))
+    return tuple(column[0] for column in db.execute(f"{ESTIMATES} LIMIT 0", asked).description)
+
+
+def impossible_clocks(db: Database) -> int:
+    """How many observed frames have a time that cannot be."""
+    counted = db.execute("SELECT coalesce(sum(n), 0) FROM frame_counts WHERE clock = 'impossible'")
+    return int(counted.fetchone()[0])
 
 
 def frames_of(db: Database, file: str) -> list[Row]:
@@ -98,6 +118,11 @@ def path_of(db: Database, frame: int) -> str | None:
 def copies_of(db: Database, frame: int) -> list[str]:
     """The paths of a frame's duplicates."""
     return [row["path"] for row in db.query("SELECT path FROM frames WHERE original = ? ORDER BY id", [frame])]
+
+
+def waiting(db: Database) -> int:
+    """How many frames have no outcome."""
+    return int(db.execute("SELECT count(*) FROM frames WHERE outcome IS NULL").fetchone()[0])
 
 
 def counts(db: Database) -> dict[str, int]:

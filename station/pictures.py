@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from station.domain import WHOLE, Box, Pixels, Reason
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 _GREY = 127
+_STRIP_PX = 1_000_000
+_SPARE = 2
+"""How many times larger than wanted a picture may stay: the final, better resampling has the last word."""
 
 # EXIF tags (Exif 2.32, CIPA DC-008)
 _MAKE, _MODEL, _ORIENTATION, _EXIF_IFD = 0x010F, 0x0110, 0x0112, 0x8769
@@ -91,16 +94,18 @@ class Picture:
             raise _damaged(error) from None
 
     def pixels(self, scale: float = 1.0) -> Image.Image:
-        """The upright picture in RGB, at least `scale` of its full size (JPEG decodes at 1/2, 1/4 or 1/8).
+        """The upright picture in RGB, at least `scale` of its full size.
 
+        JPEG decodes at 1/2, 1/4 or 1/8; what is then more than twice too large is reduced before it is converted.
         Raises `BadPicture`.
         """
         image = self._open()
+        wanted = max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale))
         if scale < 1:
-            image.draft(None, (max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale))))
+            image.draft(None, wanted)
         try:
             image.load()
-            rgb = _rgb(image)
+            rgb = _rgb(image, max(1, min(image.width // wanted[0], image.height // wanted[1]) // _SPARE))
         except _DECODER_ERRORS as error:
             raise _damaged(error) from None
         return rgb.transpose(self._turn) if self._turn is not None else rgb
@@ -155,17 +160,44 @@ def _damaged(error: Exception) -> BadPicture:
     return BadPicture(Reason.TRUNCATED if cut else Reason.CORRUPT, str(error) or type(error).__name__)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Any mode as 8-bit RGB; deeper greys are shifted down by the bits they use."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image).astype(np.float64)
-        top = values.max(initial=0.0)
-        bits = max(8, math.ceil(math.log2(top + 1))) if top > 0 else 8
-        bits = 16 if 12 < bits <= 16 else bits
-        image = Image.fromarray(np.clip(values / 2.0 ** (bits - 8), 0, 255).astype(np.uint8))
-    elif image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (_GREY, _GREY, _GREY, 255)), image.convert("RGBA"))
-    return image.convert("RGB") if image.mode != "RGB" else image
+def _rgb(image: Image.Image, factor: int) -> Image.Image:
+    """Any mode as 8-bit RGB at 1/`factor` of its size, a strip at a time: only the picture itself is there in full."""
+    if image.mode == "RGB" and factor == 1 and "transparency" not in image.info:
+        return image
+    bits = _bits(image)
+    rgb = Image.new("RGB", (math.ceil(image.width / factor), math.ceil(image.height / factor)))
+    for top, strip in _strips(image, factor):
+        rgb.paste(_opaque(strip, bits).reduce(factor), (0, top // factor))
+    return rgb
+
+
+def _strips(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in strips of its full width, each with its top row, a multiple of `factor`."""
+    height = factor * max(1, _STRIP_PX // (image.width * factor))
+    for top in range(0, image.height, height):
+        yield top, image.crop((0, top, image.width, min(image.height, top + height)))
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith(("I", "F"))
+
+
+def _bits(image: Image.Image) -> int:
+    """How many bits the values of a deep grey take, at least 8: cameras write 12 bits into 16."""
+    top = max(float(np.asarray(strip).max(initial=0)) for _, strip in _strips(image, 1)) if _is_deep(image) else 0.0
+    bits = max(8, math.ceil(math.log2(top + 1))) if top > 0 else 8
+    return 16 if 12 < bits <= 16 else bits
+
+
+def _opaque(strip: Image.Image, bits: int) -> Image.Image:
+    """Any mode as 8-bit RGB; greys of `bits` bits are shifted down to 8."""
+    if _is_deep(strip):
+        values = np.asarray(strip)
+        values = values >> (bits - 8) if values.dtype.kind in "iu" else values / 2.0 ** (bits - 8)
+        strip = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    elif strip.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in strip.info:
+        strip = Image.alpha_composite(Image.new("RGBA", strip.size, (_GREY, _GREY, _GREY, 255)), strip.convert("RGBA"))
+    return strip.convert("RGB") if strip.mode != "RGB" else strip
 
 
 def _unidentified(data: bytes) -> tuple[Reason, str]:

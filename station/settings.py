@@ -12,9 +12,9 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from station.domain import StationError
 from station.times import CameraClock, zone
@@ -199,7 +199,7 @@ class Camera(Folder):
     timezone: str | None = Field(None, description="zone of its clock, if not the station's")
     clock_shift_s: float = Field(0.0, description="seconds to add to what its clock writes")
     file_time: bool = Field(False, description="take the file's time where a picture has none")
-    faces: Faces | None = Field(None, description="its own [faces], if not the station's")
+    faces: Faces | None = Field(None, description="its own [faces]; what it leaves out is as in the station's")
     silent_after_h: float | None = Field(
         None, ge=0, description="hours of silence that are reported, if not by its rhythm; 0: it may be silent"
     )
@@ -221,15 +221,7 @@ class Settings(_Section):
     mqtt: Mqtt = Mqtt()
     privacy: Privacy = Privacy()
     health: Health = Health()
-    cameras: dict[str, Camera] = Field(default_factory=dict)
-
-    @field_validator("cameras")
-    @classmethod
-    def _camera_names(cls, value: dict[str, Camera]) -> dict[str, Camera]:
-        for name in value:
-            if not NAME.fullmatch(name):
-                raise ValueError(f"camera name {name!r}: use letters, digits, - and _ only")
-        return value
+    cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -248,16 +240,25 @@ class Settings(_Section):
         return {name: camera for name, camera in self.cameras.items() if camera.folder}
 
     def clock(self, camera: str, group: str) -> CameraClock:
-        """How the clock of a camera is read: by its own table, else by that of the folder it was found in."""
-        its = self.cameras.get(camera) or self.cameras.get(group) or Camera()
+        """How the clock of a camera is read: each key by its own table, else by that of the folder it was found in."""
+        its = Camera.model_construct(**_laid_over(*self._tables(camera, group)))
         return CameraClock(
             zone(its.timezone or self.station.timezone), timedelta(seconds=its.clock_shift_s), its.file_time
         )
 
     def finder(self, camera: str, group: str) -> Faces:
-        """The same for where its faces are."""
-        its = self.cameras.get(camera) or self.cameras.get(group) or Camera()
-        return its.faces or self.faces
+        """The same for where its faces are; what neither says, the station's [faces] does."""
+        tables = [table.faces for table in self._tables(camera, group) if table.faces]
+        return Faces.model_construct(**_laid_over(self.faces, *tables))
+
+    def _tables(self, camera: str, group: str) -> list[Camera]:
+        """Those that speak of a camera, its own last."""
+        return [self.cameras[name] for name in (group, camera) if name in self.cameras]
+
+
+def _laid_over(*sections: _Section) -> dict[str, Any]:
+    """The keys that some section states; the last that states one has its way."""
+    return {key: getattr(section, key) for section in sections for key in section.model_fields_set}
 
 
 def load(file: Path) -> Settings:
@@ -304,6 +305,8 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
 def _mistake(error: Any) -> str:
     """One mistake in words: key, value, remedy."""
     place = [str(part) for part in error["loc"]]
+    if place[-1:] == ["[key]"]:  # pydantic's word for a mistake in a name, not in what it names
+        place = place[:-2]
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(place[-1], _keys(place[:-1]), n=1, cutoff=0.5)

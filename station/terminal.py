@@ -1,4 +1,7 @@
-"""What a person sees in the terminal: progress, summaries, tables.  The one room of rich."""
+"""What a person sees in the terminal: progress, summaries, tables.  The one room of rich.
+
+What comes from the ledger, the settings or the file system is escaped: a file may be called `IMG_1 [red].jpg`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -57,41 +61,26 @@ def summary(tally: Tally, passed_over: Mapping[str, int], seconds: float, interr
     table.add_row("duplicates", str(tally.outcomes.get("duplicate", 0)), "")
     table.add_row("broken", str(tally.outcomes.get("rejected", 0)), "")
     for reason, count in tally.reasons.items():
-        table.add_row("", str(count), REASONS.get(reason, reason))
+        table.add_row("", str(count), escape(REASONS.get(reason, reason)))
     if passed_over:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(passed_over.items()))
-        table.add_row("passed over", str(sum(passed_over.values())), f"not pictures by name: {kinds}")
+        table.add_row("passed over", str(sum(passed_over.values())), escape(f"not pictures by name: {kinds}"))
     out().print(table)
     if interrupted:
         out().print(f"[yellow]stopped; {waiting} pictures wait, the same command goes on with them[/]")
 
 
-COLUMNS = (
-    "captured_at",
-    "camera",
-    "individual",
-    "age_years",
-    "low_years",
-    "high_years",
-    "life_stage",
-    "path",
-)
-
-
-def estimates(rows: Iterable[Row], form: str) -> None:
-    """Estimates as a table for the eye, or as CSV or JSON with every column."""
+def estimates(rows: Iterable[Row], columns: Sequence[str], form: str) -> None:
+    """Estimates as a table for the eye, or as CSV or JSON with every one of `columns`."""
     if form == "json":
         sys.stdout.write("[")
         for number, row in enumerate(rows):
             sys.stdout.write((",\n " if number else "\n ") + json.dumps(row))
         sys.stdout.write("\n]\n")
     elif form == "csv":
-        writer: Any = None
-        for row in rows:
-            if writer is None:
-                writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     else:
         _table(rows)
 
@@ -100,17 +89,18 @@ def _table(rows: Iterable[Row]) -> None:
     table = Table("captured (UTC)", "camera", "individual", "age", "90% interval", "life stage", "file")
     for row in rows:
         table.add_row(
-            when(row), row["camera"], row["individual"] or "", f"{row['age_years']:.1f} ± {row['sd_years']:.1f}",
-            interval(row), row["life_stage"] or "", row["path"].rsplit("/", 1)[-1],
+            when(row), escape(row["camera"]), escape(row["individual"] or ""),
+            f"{row['age_years']:.1f} ± {row['sd_years']:.1f}", interval(row), escape(row["life_stage"] or ""),
+            escape(row["path"].rsplit("/", 1)[-1]),
         )  # fmt: skip
     out().print(table if table.row_count else "no estimates")
 
 
 def when(row: Row, length: int = 19) -> str:
-    """The capture time of a row, with a mark where it cannot be believed."""
+    """The capture time of a row as markup, with a mark where it cannot be believed."""
     if row["captured_at"] is None:
         return "impossible" if row["captured_impossible"] else "unknown"
-    shown = str(row["captured_at"])[:length].replace("T", " ")
+    shown = escape(str(row["captured_at"])[:length].replace("T", " "))
     return f"[red]{shown} impossible[/]" if row["captured_impossible"] else shown
 
 
@@ -124,23 +114,28 @@ def interval(row: Row) -> str:
 def life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequence[str]) -> None:
     """The life of one picture, from its admission to its estimates."""
     table = Table.grid(padding=(0, 2))
-    lane = "live" if frame["lane"] == 0 else "backlog"
-    table.add_row("frame", f"{frame['id']}: {frame['path']}")
-    table.add_row("camera", frame["camera"])
-    table.add_row("admitted", f"{frame['admitted_at']}, {frame['size_bytes']} bytes, {lane} lane")
-    if frame["attempts"]:
-        table.add_row("attempts", f"{frame['attempts']}, the last in run {frame['run']}")
-    table.add_row("outcome", _outcome(frame, original))
-    if frame["digest"]:
-        table.add_row("content", f"sha256 {frame['digest'][:16]}…" + _size(frame))
-    if frame["outcome"] == "observed":
-        table.add_row("captured", _captured(frame))
-        table.add_row("faces", str(len(faces)) if faces else "none found")
-    for face in faces:
-        table.add_row(f"face {face['number']}", _face(face))
-    for copy in copies:
-        table.add_row("copied to", copy)
+    for name, said in _life(frame, faces, original, copies):
+        table.add_row(name, escape(said))
     out().print(table, soft_wrap=True)
+
+
+def _life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequence[str]) -> Iterator[tuple[str, str]]:
+    lane = "live" if frame["lane"] == 0 else "backlog"
+    yield "frame", f"{frame['id']}: {frame['path']}"
+    yield "camera", frame["camera"]
+    yield "admitted", f"{frame['admitted_at']}, {frame['size_bytes']} bytes, {lane} lane"
+    if frame["attempts"]:
+        yield "attempts", f"{frame['attempts']}, the last in run {frame['run']}"
+    yield "outcome", _outcome(frame, original)
+    if frame["digest"]:
+        yield "content", f"sha256 {frame['digest'][:16]}…" + _size(frame)
+    if frame["outcome"] == "observed":
+        yield "captured", _captured(frame)
+        yield "faces", str(len(faces)) if faces else "none found"
+    for face in faces:
+        yield f"face {face['number']}", _face(face)
+    for copy in copies:
+        yield "copied to", copy
 
 
 def _outcome(frame: Row, original: str | None) -> str:
@@ -186,29 +181,34 @@ def findings(all_of_them: Iterable[Finding]) -> Level:
         Level.WRONG: "[red]wrong  [/]",
     }
     for finding in all_of_them:
-        out().print(f"{marks[finding.level]} {finding.what}", soft_wrap=True)
+        out().print(f"{marks[finding.level]} {escape(finding.what)}", soft_wrap=True)
         worst = max(worst, finding.level)
     return worst
 
 
+def command(line: str) -> None:
+    """A command of the demo, as a person would type it."""
+    out().print(f"[dim]$ {escape(line)}[/]")
+
+
 def demo_line(row: Row) -> None:
     """One picture of the demo, as it comes out of the ledger."""
-    where = f"{row['camera']:<6} {row['individual'] or '':<6}"
+    where = escape(f"{row['camera']:<6} {row['individual'] or '':<6}")
     if row["age_years"] is None:
         why = "a copy" if row["outcome"] == "duplicate" else REASONS.get(row["reason"], row["reason"])
-        out().print(f"[yellow]{when(row, 16):<16}[/]  {where} [yellow]{row['outcome']}: {why}[/]")
+        out().print(f"[yellow]{when(row, 16):<16}[/]  {where} [yellow]{escape(row['outcome'] + ': ' + why)}[/]")
         return
     inside = row["low_years"] is not None and row["low_years"] <= row["true_years"] <= row["high_years"]
     mark = "[green]inside[/]" if inside else "[red]outside[/]"
     out().print(
         f"{when(row, 16):<16}  {where} [bold]{row['age_years']:4.1f}[/] years, 90% interval {interval(row):<11} "
-        f"{row['life_stage']:<9} [dim]true {row['true_years']:4.1f}[/] {mark}"
+        f"{escape(row['life_stage']):<9} [dim]true {row['true_years']:4.1f}[/] {mark}"
     )
 
 
 def demo_result(rows: Sequence[Row], ages_today: Mapping[str, float]) -> None:
     """The demo's table: each animal's estimates against its true age, and what became of the rest."""
-    seen = [row for row in rows if row["age_years"] is not None]
+    seen = [row for row in rows if row["age_years"] is not None and not row["captured_impossible"]]
     table = Table(
         "individual", "pictures", "estimates, mean", "true age", "error", "inside the 90% interval",
         title="Simulated animals, none of which the model was fitted on",
@@ -220,7 +220,12 @@ def demo_result(rows: Sequence[Row], ages_today: Mapping[str, float]) -> None:
             true = sum(row["true_years"] for row in own) / len(own)
             inside = sum(row["low_years"] <= row["true_years"] <= row["high_years"] for row in own)
             table.add_row(
-                name, str(len(own)), f"{mean:.1f}", f"{true:.1f}", f"{mean - true:+.1f}", f"{inside} of {len(own)}"
+                escape(name),
+                str(len(own)),
+                f"{mean:.1f}",
+                f"{true:.1f}",
+                f"{mean - true:+.1f}",
+                f"{inside} of {len(own)}",
             )
     out().print()
     out().print(table)
@@ -231,7 +236,7 @@ def demo_result(rows: Sequence[Row], ages_today: Mapping[str, float]) -> None:
     clocks = sum(bool(row["captured_impossible"]) for row in rows)
     out().print(
         f"{len(rows)} files: {len(seen)} estimates, {rejected} broken files recorded with their reason, "
-        f"{copies} copy, {clocks} impossible clock.\n"
+        f"{copies} copy, {clocks} impossible clock left out of ages.\n"
         f"Mean error {error:.1f} years a picture; {inside} of {len(seen)} inside their 90% interval.\n"
         "[dim]Pictures of one animal err together: an animal that looks young for its age is outside again and again,\n"
         "which is why the interval is calibrated on animals, not on pictures.[/]"
@@ -240,11 +245,12 @@ def demo_result(rows: Sequence[Row], ages_today: Mapping[str, float]) -> None:
 
 def demo_next(folder: Path) -> None:
     """What to try with one's own pictures."""
+    db = escape(f"{folder}/station.db")
     out().print(
         f"""
 [bold]Look at it[/]
-  station estimates --db {folder}/station.db
-  station why IMG_0001.JPG --db {folder}/station.db
+  station estimates --db {db}
+  station why IMG_0001.JPG --db {db}
 [bold]Your own pictures[/] (face crops of known animals, listed with their ages in a manifest.csv)
   training fit my/manifest.csv --freeze --species giant_panda --out models/mine
   station scan my/pictures --recursive --camera ridge --model models/mine --db my.db
@@ -259,35 +265,35 @@ def health(report: Row, form: str) -> None:
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
         return
     table = Table.grid(padding=(0, 2))
-    table.add_row("station", f"{report['station']}, {report['state']}")
+    table.add_row("station", escape(f"{report['station']}, {report['state']}"))
     for lane, queue in report["queues"].items():
-        table.add_row(f"{lane} lane", _waits(queue, "pictures wait"))
+        table.add_row(escape(f"{lane} lane"), _waits(queue, "pictures wait"))
     for name in ("images", "rejections"):
-        table.add_row(name, ", ".join(f"{n} {REASONS.get(key, key)}" for key, n in report[name].items()) or "none")
+        counts = ", ".join(f"{n} {REASONS.get(key, key)}" for key, n in report[name].items())
+        table.add_row(name, escape(counts) or "none")
     table.add_row("estimates", f"{report['estimates']}; {_share(report['coverage']['interval'])} with an interval")
     table.add_row("capture times", f"{_share(report['coverage']['time'])} of the observed images believable")
     table.add_row("speed", f"{report['images_per_s']:.1f} images/s in the last five minutes")
     if report["running"]:
         _running(table, report["running"])
-    table.add_row("outbox", f"{_waits(report['outbox'], 'messages wait')}, broker: {report['broker']}")
-    table.add_row(
-        "free space", ", ".join(f"{mb / 1000:.1f} GB for the {place}" for place, mb in report["free_mb"].items())
-    )
+    table.add_row("outbox", escape(f"{_waits(report['outbox'], 'messages wait')}, broker: {report['broker']}"))
+    free = ", ".join(f"{mb / 1000:.1f} GB for the {place}" for place, mb in report["free_mb"].items())
+    table.add_row("free space", escape(free))
     for camera in report["cameras"]:
-        table.add_row(f"camera {camera['camera']}", _heard(camera))
+        table.add_row(escape(f"camera {camera['camera']}"), _heard(camera))
     out().print(table)
     for problem in report["problems"]:
         remedy = f": {problem['remedy']}" if problem["remedy"] else ""
-        out().print(f"[red]problem[/] {problem['what']}{remedy}", soft_wrap=True)
+        out().print(f"[red]problem[/] {escape(problem['what'] + remedy)}", soft_wrap=True)
 
 
 def _running(table: Table, running: Row) -> None:
-    table.add_row("model", f"{running['model']} on {running['device']}")
+    table.add_row("model", escape(f"{running['model']} on {running['device']}"))
     for stage, times in running["stages_s"].items():
-        table.add_row(stage, _spread(times, 1000, "ms"))
+        table.add_row(escape(stage), _spread(times, 1000, "ms"))
     table.add_row("batches", _spread(running["batch_faces"], 1, "faces"))
     for kind, size in running["device_memory_bytes"].items():
-        table.add_row(f"GPU {kind}", f"{size / 1e9:.2f} GB")
+        table.add_row(escape(f"GPU {kind}"), f"{size / 1e9:.2f} GB")
 
 
 def _spread(of: Row, scale: float, unit: str) -> str:
@@ -309,7 +315,7 @@ def _share(share: float | None) -> str:
 def _heard(camera: Row) -> str:
     if camera["last_heard"] is None:
         return "never heard"
-    heard = f"heard {camera['last_heard'][:16].replace('T', ' ')} UTC"
+    heard = escape(f"heard {camera['last_heard'][:16].replace('T', ' ')} UTC")
     if camera["allowed_silence_h"] is None:
         return f"{heard}, no rhythm yet"
     return f"{heard}, may be silent for {camera['allowed_silence_h']:.0f} h" + (

@@ -42,15 +42,19 @@ def iso(moment: datetime) -> str:
 
 def zone(text: str) -> tzinfo:
     """A zone by name (`Asia/Shanghai`) or as a fixed offset (`+08:00`); raises `ValueError`."""
-    if found := _OFFSET.fullmatch(text):
-        return _fixed(found)
+    if away := _fixed(text):
+        return away
     try:
         return ZoneInfo(text)
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{text!r} is neither a time zone's name nor an offset such as +08:00") from error
 
 
-def _fixed(found: re.Match[str]) -> tzinfo:
+def _fixed(offset: str) -> tzinfo | None:
+    """None where it is no offset, or not less than a day, as in `+99:99`."""
+    found = _OFFSET.fullmatch(offset)
+    if not found or int(found[2]) > 23 or int(found[3]) > 59:
+        return None
     away = timedelta(hours=int(found[2]), minutes=int(found[3]))
     return timezone(-away if found[1] == "-" else away)
 
@@ -58,19 +62,20 @@ def _fixed(found: re.Match[str]) -> tzinfo:
 def captured(taken: str | None, offset: str | None, modified_ns: int, clock: CameraClock, now: datetime) -> CaptureTime:
     """The capture time from EXIF's `taken` and `offset`, else from the file's time, as the camera's clock allows.
 
-    A time before 2000, or more than a minute after `now`, is kept and flagged impossible.
+    A time before 2000, or more than a minute after `now`, is kept and flagged impossible; so is one that no
+    calendar has.  An impossible offset counts as none.  Nothing that a camera or a file system writes raises.
     """
     local = _local(taken)
     if local is not None:
-        found = _OFFSET.fullmatch(offset or "")
-        source = TimeSource.EXIF_OFFSET if found else TimeSource.EXIF
-        utc = _utc(local, _fixed(found) if found else clock.zone, clock.shift)
+        its_own = _fixed(offset or "")
+        source = TimeSource.EXIF_OFFSET if its_own else TimeSource.EXIF
+        utc = _utc(local, its_own or clock.zone, clock.shift)
         return CaptureTime(utc, taken, source, utc is None or not _possible(utc, now))
     if taken is not None and any(c in "123456789" for c in taken):
         return CaptureTime(None, taken, TimeSource.EXIF, impossible=True)  # a 13th month and the like
     if clock.file_time:
-        utc = datetime.fromtimestamp(modified_ns / 1e9, UTC).replace(microsecond=0)
-        return CaptureTime(utc, None, TimeSource.FILE, not _possible(utc, now))
+        utc = _of_file(modified_ns)
+        return CaptureTime(utc, None, TimeSource.FILE, utc is None or not _possible(utc, now))
     return CaptureTime(None, None, TimeSource.NONE)
 
 
@@ -82,6 +87,13 @@ def _utc(local: datetime, zone: tzinfo, shift: timedelta) -> datetime | None:
     try:
         return (local.replace(tzinfo=zone) + shift).astimezone(UTC)
     except OverflowError:  # year 1 or 9999
+        return None
+
+
+def _of_file(modified_ns: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(modified_ns / 1e9, UTC).replace(microsecond=0)
+    except (OverflowError, ValueError, OSError):  # a file system can say the year 300,000
         return None
 
 

@@ -51,7 +51,7 @@ def _fit(args: argparse.Namespace) -> None:
         crop_margin=args.crop_margin, input_px=args.input_px, device=args.device,
     )  # fmt: skip
     made = fit(args.manifests, args.out, recipe, datetime.now(UTC), _say)
-    sys.stdout.write(summary(made.card, args.out, made.left_out))
+    sys.stdout.write(summary(made, args.out))
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,17 @@
-"""What is known of a model from animals it had not seen: its calibration and its errors."""
+"""What is known of a model from animals it had not seen: its calibration and its errors.
+
+With a frozen backbone the scores of an animal come from a head that was fitted without it, and its interval from
+the scores of the other animals: *cross-conformal* (Vovk 2015, Annals of Mathematics and Artificial Intelligence 74;
+by its leave-out residuals like the CV+ of Barber, Candès, Ramdas and Tibshirani 2021, Annals of Statistics 49).  The
+heads that gave those other scores were, for the most part, fitted on the animal that is judged.  So the measured
+coverage is not that of a calibration blind to the animal, and no theorem gives 90%: CV+ itself guarantees only
+1 - 2 alpha (80%), for intervals built otherwise than these, on exchangeable individuals; near 90% is what is usual
+where leaving a fold out changes a head little.  What ships is one more head, fitted on all animals, with the
+calibration of the folds' heads: the guarantee of split conformal prediction is not its own either.
+
+Fine-tuned, one fold's animals judge the shipped model itself, and are calibrated on each other: there the judged
+animal is unknown to both the model and the calibration it is measured with.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +45,7 @@ class _Judged:
 
 
 def evaluate(unseen: Unseen, guesses_years: Numbers, bins: Bins, seed: int = 0) -> Evaluation:
-    """Calibrates on all of `unseen`; measures with calibrations that had not seen the animal they are applied to.
+    """Calibrates on all of `unseen`; measures each animal with the calibration of the others' scores (see above).
 
     `guesses_years`, N, is what to beat: the median age of the faces that the model was fitted on.
     """
@@ -51,7 +64,7 @@ def evaluate(unseen: Unseen, guesses_years: Numbers, bins: Bins, seed: int = 0) 
 
 
 def _cross_calibrated(unseen: Unseen, bins: Bins, seed: int) -> _Judged:
-    """Errors and intervals of each animal, calibrated on the others."""
+    """Errors and intervals of each animal, calibrated on the scores of the others."""
     if len(np.unique(unseen.individuals)) < 2:
         return _Judged(moments(unseen, 1.0, bins)[0] - unseen.ages_years, None)
     errors, inside = np.zeros(len(unseen.ages_years)), np.full(len(unseen.ages_years), np.nan)

@@ -78,7 +78,9 @@ class Made:
 
     card: Card
     left_out: int
-    """Pictures that could not be used."""
+    """Pictures that could not be used, or stood there before."""
+    calibrated_on: int
+    """Individuals whose scores, by a model that was not fitted on them, made the interval."""
 
 
 def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Say) -> Made:
@@ -96,7 +98,7 @@ def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Sa
         version = f"{recipe.species}-{recipe.backbone}-{now:%Y%m%d}-{digest[:8]}"
         card = _card(bench, fitted, evaluation, manifests, version, now)
         (folder / bundles.CARD).write_text(card.to_json(), encoding="utf-8")
-    return Made(card, bench.known.left_out)
+    return Made(card, bench.known.left_out, len(np.unique(fitted.unseen.individuals)))
 
 
 def _laid_out(rows: Sequence[Row], recipe: Recipe, say: Say) -> Bench:

@@ -1,4 +1,4 @@
-"""The softmax age head on frozen features: a convex problem, solved to its one answer.
+"""The softmax age head on frozen features: a convex problem with one answer, approached in 60 steps of L-BFGS.
 
 Loss: cross-entropy with soft age labels, averaged over faces, plus `strength` times the squared weights.  The
 weights act on standardised features; the standardisation is folded into the answer.

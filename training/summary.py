@@ -8,19 +8,21 @@ from pathlib import Path
 from station import species
 from station.bundles import Card, Figure
 from training.calibrate import LEAST_ANIMALS
+from training.fit import Made
 
 _DOUBTFUL = 5.0
 """A temperature at which little is left of what a picture says."""
 
 
-def summary(card: Card, bundle: Path, left_out: int) -> str:
+def summary(made: Made, bundle: Path) -> str:
     """The model's errors on animals it had not seen, beside guessing, and what to do next."""
-    return "\n".join(_lines(card, bundle, left_out)) + "\n"
+    return "\n".join(_lines(made, bundle)) + "\n"
 
 
-def _lines(card: Card, bundle: Path, left_out: int) -> Iterator[str]:
-    used = sum(data.faces for data in card.training) - left_out
-    without = f" ({left_out} pictures could not be used)" if left_out else ""
+def _lines(made: Made, bundle: Path) -> Iterator[str]:
+    card = made.card
+    used = sum(data.faces for data in card.training) - made.left_out
+    without = f" ({made.left_out} pictures could not be used or stood there before)" if made.left_out else ""
     yield f"model      {card.version}"
     yield f"fitted on  {used} faces of {len(card.individuals)} individuals{without}"
     yield ""
@@ -31,7 +33,7 @@ def _lines(card: Card, bundle: Path, left_out: int) -> Iterator[str]:
     if card.temperature > _DOUBTFUL:
         yield "  the faces told this model next to nothing about age: its estimates stay near the mean of its training"
     yield ""
-    yield _coverage(card)
+    yield _coverage(card, made.calibrated_on)
     yield ""
     yield f"bundle     {bundle}"
     if species.find(card.species) is None:
@@ -49,12 +51,18 @@ def _figure(figure: Figure) -> str:
     return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
 
 
-def _coverage(card: Card) -> str:
+def _coverage(card: Card, calibrated_on: int) -> str:
     if card.interval_quantile is None:
-        return f"90% interval: unknown, because fewer than {LEAST_ANIMALS} individuals are there to calibrate on"
+        return (
+            f"90% interval: unknown: it takes {LEAST_ANIMALS} individuals to calibrate on that the model was not fitted"
+            f" on, and there were {calibrated_on}"
+        )
     width = f"90% interval: {card.interval_quantile:.2f} standard deviations to each side"
     covered = card.metrics.get("interval_coverage")
     if covered is None:
         return f"{width}; its coverage is unknown: too few individuals to calibrate on some and test on others"
     low_high = "" if covered.low is None else f" ({covered.low:.0%} to {covered.high:.0%})"
-    return f"{width}; it held the true age of {covered.value:.0%}{low_high} of unseen animals' pictures"
+    return (
+        f"{width}; cross-conformal: by the scores of the other animals it held the true age of {covered.value:.0%}"
+        f"{low_high} of an animal's pictures, which is a measurement and no guarantee"
+    )

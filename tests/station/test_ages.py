@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from station.ages import Ages
-from station.bundles import CARD, PROGRAM, BundleError, Card, read_card
+from station.bundles import CARD, GOLDEN, PROGRAM, BundleError, Card, read_card
 from station.domain import WHOLE, CaptureTime, Duplicate, Face, Facts, Frame, Observed, Portraits, Rejection, TimeSource
 from station.species import find
 from tests.bare import run_without
@@ -69,12 +69,35 @@ def test_a_bundle_that_fails_its_golden_check_is_refused(tmp_path: Path) -> None
         Ages(tiny_bundle(tmp_path / "b", golden_is_wrong=True), "cpu")
 
 
-@pytest.mark.parametrize(("file", "content"), [(PROGRAM, b"nonsense"), (CARD, b"{}"), (CARD, b"[1]"), (CARD, b"\xff")])
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        (PROGRAM, b""), (PROGRAM, b"nonsense"), (CARD, b""), (CARD, b"{}"), (CARD, b"[1]"), (CARD, b"\xff"),
+        (GOLDEN, b""), (GOLDEN, b"nonsense"), (GOLDEN, b"PK\x03\x04 cut off"),
+    ],
+)  # fmt: skip
 def test_a_damaged_bundle_is_refused(tmp_path: Path, file: str, content: bytes) -> None:
     folder = tiny_bundle(tmp_path / "b")
     (folder / file).write_bytes(content)
     with pytest.raises(BundleError):
         Ages(folder, "cpu")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_golden_outputs_that_are_cut_short_are_refused(tmp_path: Path, share: float) -> None:
+    golden = tiny_bundle(tmp_path / "b") / GOLDEN
+    golden.write_bytes(golden.read_bytes()[: int(share * golden.stat().st_size)])
+    with pytest.raises(BundleError, match="copy the bundle afresh"):
+        Ages(tmp_path / "b", "cpu")
+
+
+def test_golden_outputs_of_another_shape_are_refused(tmp_path: Path) -> None:
+    golden = tiny_bundle(tmp_path / "b") / GOLDEN
+    with np.load(golden) as kept:
+        inputs, wanted = kept["inputs"], kept["probabilities"]
+    np.savez(golden, inputs=inputs, probabilities=wanted[:2])
+    with pytest.raises(BundleError, match="golden outputs where"):
+        Ages(tmp_path / "b", "cpu")
 
 
 def test_an_incomplete_bundle_says_what_is_missing(tmp_path: Path) -> None:

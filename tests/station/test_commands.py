@@ -9,12 +9,16 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from station.domain import Reason
+from station.store import Store
 from tests.conftest import picture
 from tests.station.test_flow import until
+from tests.station.test_line import rows
 
 
 def station(*arguments: object, status: int = 0) -> str:
@@ -119,6 +123,7 @@ def test_check_finds_everything_at_once_each_with_its_remedy(tmp_path: Path, bun
     (tmp_path / "good.toml").write_text(good)
     told = station("check", "--config", tmp_path / "good.toml")
     assert "golden outputs reproduced" in told
+    assert "not there yet, will be made" in told
     assert "wrong" not in told
     bad = '[station]\nbundle = "none"\ndatabase = "pictures"\n[cameras.ridge]\nfolder = "gone"\n'
     (tmp_path / "bad.toml").write_text(bad)
@@ -130,6 +135,55 @@ def test_check_finds_everything_at_once_each_with_its_remedy(tmp_path: Path, bun
         assert "give the user of the station read access" in station(
             "check", "--config", tmp_path / "good.toml", status=1
         )
+
+
+def configured(folder: Path, bundle: Path, database: str) -> Path:
+    file = folder / "station.toml"
+    file.write_text(f'[station]\nbundle = "{bundle}"\ndatabase = "{database}"\n')
+    return file
+
+
+def test_check_makes_no_files_and_says_how_many_pictures_wait(folder: Path, bundle: Path) -> None:
+    config = configured(folder, bundle, "s.db")
+    before = set(folder.iterdir())
+    assert "will be made" in station("check", "--config", config)
+    assert set(folder.iterdir()) == before
+    scan(folder, bundle)
+    station("retry", "--db", folder / "s.db")
+    content, runs = (folder / "s.db").read_bytes(), rows(folder / "s.db", "SELECT count(*) FROM runs")
+    assert "1 pictures waiting" in station("check", "--config", config)
+    assert (folder / "s.db").read_bytes() == content
+    assert rows(folder / "s.db", "SELECT count(*) FROM runs") == runs
+
+
+def test_check_says_that_the_daemon_runs(tmp_path: Path, bundle: Path) -> None:
+    config = configured(tmp_path, bundle, "s.db")
+    with Store(tmp_path / "s.db", datetime.now(UTC)):
+        told = station("check", "--config", config)
+    assert f"in use by process {os.getpid()} (the daemon runs)" in told
+    assert "(the daemon runs)" not in station("check", "--config", config)
+
+
+def test_check_says_that_a_database_cannot_be_made(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    told = station("check", "--config", configured(tmp_path, bundle, "notes.txt/s.db"), status=1)
+    assert "cannot be made" in told
+    assert "notes.txt is not a folder" in told
+
+
+def test_a_mistyped_database_is_not_made(tmp_path: Path) -> None:
+    assert "there is no database" in station("retry", "--db", tmp_path / "typo.db", status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistyped_reason_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    told = station("retry", "--db", tmp_path / "s.db", "--reason", "truncted", status=2)
+    assert all(reason.value in told for reason in Reason)
+
+
+def test_a_wrong_camera_name_is_one_line(tmp_path: Path) -> None:
+    told = station("scan", tmp_path, "--camera", "my cam", "--model", "m", "--db", tmp_path / "s.db", status=2)
+    assert told == "station: --camera 'my cam': letters, digits, - and _ only\n"
 
 
 def test_the_demo_does_not_touch_a_folder_of_other_files(tmp_path: Path) -> None:

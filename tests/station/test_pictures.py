@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from PIL import Image
 
 from station.domain import WHOLE, Box, Pixels, Reason
 from station.pictures import BadPicture, Picture, save_jpeg
+from tests.bare import ROOT
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
@@ -175,3 +178,52 @@ def test_corner_colours_stay_in_their_corners() -> None:
     top_left, top_right, bottom_left, bottom_right = corner_reds(encoded(Image.fromarray(gradient(48, 48)), "PNG"))
     assert top_left == bottom_left < 30
     assert top_right == bottom_right > 220
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "RGBA", "RGB", "CMYK", "I;16"])
+def test_a_large_picture_of_any_mode_is_reduced_before_it_is_converted(mode: str) -> None:
+    image = Image.fromarray(gradient(1603, 1201))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    elif mode != "RGB":
+        image = image.convert(mode)
+    big = Picture(encoded(image, "TIFF" if mode == "CMYK" else "PNG"))
+    assert big.pixels(scale=0.1).size == (401, 301)
+    assert big.pixels().size == (1603, 1201)
+    small = np.asarray(big.pixels(scale=0.1).resize((80, 60))).astype(int)
+    assert np.abs(small - np.asarray(big.pixels().resize((80, 60)))).mean() < 2
+
+
+MEMORY = """
+import io, re, sys
+from pathlib import Path
+from PIL import Image
+from station.domain import WHOLE
+from station.pictures import Picture
+
+def peak_mb():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+out = io.BytesIO()
+image = Image.new(sys.argv[1], (5000, 5000))
+image.save(out, "PNG")
+before = peak_mb()  # with the pixels in memory once
+del image
+Picture(out.getvalue()).crops([WHOLE], 224)
+print(peak_mb() - before)
+"""
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA", "P"])
+def test_a_small_file_of_many_pixels_takes_little_more_memory_than_its_pixels(mode: str) -> None:
+    done = subprocess.run([sys.executable, "-c", MEMORY, mode], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 40
+
+
+def test_strips_of_a_deep_grey_are_shifted_alike() -> None:
+    """All of the light is in the last rows, so each strip alone would take another number of bits."""
+    values = np.full((2400, 1000), 100, np.uint16)
+    values[2000:] = 60_000
+    pixels = np.asarray(Picture(encoded(Image.fromarray(values), "PNG")).pixels())
+    assert (pixels[:2000] == 100 >> 8).all()
+    assert (pixels[2000:] == 60_000 >> 8).all()

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from station import settings
-from station.settings import Camera, Line, Settings, SettingsError
+from station.settings import Camera, Faces, Line, Settings, SettingsError
+from station.times import zone
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "station.toml"
 
@@ -88,12 +89,46 @@ def test_a_camera_found_by_pattern_takes_its_own_table_else_that_of_its_folder(t
         pattern = "{camera}"
         clock_shift_s = 60
         [cameras.den]
+        clock_shift_s = 0
         faces = { finder = "megadetector" }
         """,
     )
     assert read.clock("ridge", "card").shift == timedelta(minutes=1)
     assert read.clock("den", "card").shift == timedelta(0)
     assert (read.finder("den", "card").finder, read.finder("ridge", "card").finder) == ("megadetector", "whole")
+
+
+def test_what_a_cameras_own_table_does_not_say_its_folders_table_does(tmp_path: Path) -> None:
+    read = load(
+        tmp_path,
+        """
+        [faces]
+        finder = "megadetector"
+        [cameras.card]
+        folder = "card"
+        pattern = "{camera}"
+        timezone = "+08:00"
+        clock_shift_s = 60
+        file_time = true
+        faces = { threshold = 0.5 }
+        [cameras.den]
+        faces = { finder = "whole" }
+        [cameras.ridge]
+        clock_shift_s = 0
+        """,
+    )
+    assert read.clock("den", "card") == read.clock("card", "card")
+    assert read.clock("den", "card").file_time
+    assert read.clock("ridge", "card").shift == timedelta(0)
+    assert read.clock("ridge", "card").zone == zone("+08:00")
+    assert read.finder("den", "card") == Faces(finder="whole", threshold=0.5)
+    assert read.finder("ridge", "card") == Faces(finder="megadetector", threshold=0.5)
+    assert read.finder("creek", "creek") == read.faces
+
+
+def test_a_wrong_camera_name_is_told_by_its_name_alone(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, '[cameras."my cam"]\nfolder = "pictures"\n')
+    assert told.splitlines()[1:] == ["  cameras = 'my cam': use letters, digits, - and _ only"]
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,9 @@ def test_estimates_are_asked_by_individual_camera_and_believable_time(file: Path
     outcomes[2] = Observed(outcomes[2].frame, Facts(facts.digest, 8, 6, wrong), outcomes[2].observations)
     store.record(outcomes, NOW)
     with history.reading(file) as db:
-        assert len(list(history.estimates(db))) == 3
+        assert len(list(history.estimates(db))) == 2
+        assert len(list(history.estimates(db, impossible=True))) == 3
+        assert history.impossible_clocks(db) == 1
         assert len(list(history.estimates(db, camera="creek"))) == 1
         assert len(list(history.estimates(db, individual="lian"))) == 0
         assert len(list(history.estimates(db, since=NOW))) == 2

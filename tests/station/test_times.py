@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from station.domain import TimeSource
 from station.times import CameraClock, captured, zone
@@ -18,6 +20,9 @@ CHINA = CameraClock(zone("+08:00"))
         ("2026:05:01 10:00:00", "+02:00", datetime(2026, 5, 1, 8, tzinfo=UTC), TimeSource.EXIF_OFFSET),
         ("2026:05:01 10:00:00", None, datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
         ("2026:05:01 10:00:00", "nonsense", datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
+        ("2026:05:01 10:00:00", "+99:99", datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
+        ("2026:05:01 10:00:00", "+24:00", datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
+        ("2026:05:01 10:00:00", "-01:60", datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
         ("2026-05-01T10:00:00", None, datetime(2026, 5, 1, 2, tzinfo=UTC), TimeSource.EXIF),
         (None, None, None, TimeSource.NONE),
         ("    :  :     :  :  ", None, None, TimeSource.NONE),
@@ -66,7 +71,29 @@ def test_a_zone_with_daylight_saving_is_read_at_the_pictures_date() -> None:
     assert captured("2026:05:01 10:00:00", None, 0, berlin, NOW).utc == datetime(2026, 5, 1, 8, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["China", "+8", "", "../etc"])
+@pytest.mark.parametrize("modified_ns", [2**63 - 1, -(2**63), 10**400])
+def test_a_file_of_no_possible_time_is_flagged(modified_ns: int) -> None:
+    time = captured(None, None, modified_ns, CameraClock(zone("+08:00"), file_time=True), NOW)
+    assert (time.source, time.impossible) == (TimeSource.FILE, True)
+
+
+DIGITS = st.text("0123456789", min_size=2, max_size=2)
+OFFSETS = st.builds("{}{}:{}".format, st.sampled_from("+-"), DIGITS, DIGITS)
+WRITTEN = st.builds("{0}{1}:{2}:{3} {4}:{5}:{6}".format, *[DIGITS] * 7)
+ZONES = st.sampled_from(["UTC", "+08:00", "-23:59", "Europe/Berlin", "Asia/Shanghai"]).map(zone)
+CLOCKS = st.builds(CameraClock, ZONES, st.timedeltas(), st.booleans())
+
+
+@given(st.none() | st.text() | WRITTEN, st.none() | st.text() | OFFSETS, st.integers(), CLOCKS)
+def test_whatever_a_camera_or_a_file_system_writes_is_a_time_or_none(
+    taken: str | None, offset: str | None, modified_ns: int, clock: CameraClock
+) -> None:
+    time = captured(taken, offset, modified_ns, clock, NOW)
+    assert time.utc is None or time.utc.tzinfo is UTC
+    assert time.impossible or time.source is TimeSource.NONE or time.utc is not None
+
+
+@pytest.mark.parametrize("text", ["China", "+8", "", "../etc", "+99:99", "+24:00"])
 def test_what_is_no_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither a time zone"):
         zone(text)

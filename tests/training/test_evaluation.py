@@ -15,7 +15,7 @@ def test_errors_stand_beside_those_of_guessing_the_median() -> None:
     assert figures["mae_years"].value < 0.6 * figures["median_guess_mae_years"].value
 
 
-def test_coverage_is_measured_on_animals_that_were_not_calibrated_on() -> None:
+def test_coverage_is_measured_on_animals_whose_own_scores_were_not_calibrated_on() -> None:
     covered = [
         evaluate(simulated(40, 4, np.random.default_rng(seed)), np.zeros(160), BINS).metrics["interval_coverage"].value
         for seed in range(20)

@@ -10,8 +10,8 @@ from training import faces
 from training.manifest import ManifestError, PixelBox, Row
 
 
-def row(path: Path, box: PixelBox | None = None, line: int = 2) -> Row:
-    return Row(line, path, "ling", 3.0, box, {})
+def row(path: Path, box: PixelBox | None = None, line: int = 2, individual: str = "ling") -> Row:
+    return Row(line, path, individual, 3.0, box, {})
 
 
 def white_square(folder: Path) -> Path:
@@ -59,6 +59,32 @@ def test_a_box_outside_the_picture_is_told_and_left_out(tmp_path: Path) -> None:
     known = faces.load([row(file, PixelBox(200, 20, 20, 20)), row(file)], 32, 0.0, told.append)
     assert known.left_out == 1
     assert "the box lies outside the picture of 100 x 80 pixels" in told[0]
+
+
+def copied(folder: Path) -> tuple[Path, Path]:
+    file, copy = white_square(folder), folder / "copy.jpg"
+    copy.write_bytes(file.read_bytes())
+    return file, copy
+
+
+def test_the_same_picture_under_two_paths_counts_once(tmp_path: Path) -> None:
+    file, copy = copied(tmp_path)
+    told: list[str] = []
+    known = faces.load([row(file), row(copy, line=3)], 32, 0.0, told.append)
+    assert (len(known.crops), known.left_out) == (1, 1)
+    assert "copy.jpg (line 3): the same face as" in told[0]
+
+
+def test_the_same_picture_of_two_individuals_is_refused(tmp_path: Path) -> None:
+    file, copy = copied(tmp_path)
+    with pytest.raises(ManifestError, match=r"copy\.jpg \(line 3\) of mei: the same face as .* of ling"):
+        faces.load([row(file), row(copy, line=3, individual="mei")], 32, 0.0, print)
+
+
+def test_two_faces_of_one_picture_are_two_faces_under_two_paths_too(tmp_path: Path) -> None:
+    file, copy = copied(tmp_path)
+    one, other = PixelBox(40, 20, 20, 20), PixelBox(10, 20, 20, 20)
+    assert len(faces.load([row(file, one), row(copy, other, 3, "mei")], 32, 0.0, print).crops) == 2
 
 
 def test_no_picture_left_is_an_error(tmp_path: Path) -> None:

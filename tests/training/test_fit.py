@@ -66,9 +66,9 @@ def test_a_bad_picture_is_reported_and_counted(made: tuple[Made, Path, list[str]
 
 
 def test_the_summary_stands_beside_guessing_and_says_what_is_next(made: tuple[Made, Path, list[str]]) -> None:
-    told = summary(made[0].card, made[1], made[0].left_out)
-    assert "42 faces of 14 individuals (1 pictures could not be used)" in told
-    assert "median guess" in told and "of unseen animals' pictures" in told
+    told = summary(made[0], made[1])
+    assert "42 faces of 14 individuals (1 pictures could not be used or stood there before)" in told
+    assert "median guess" in told and "a measurement and no guarantee" in told
     assert f"station scan FOLDER --camera NAME --model {made[1]}" in told
 
 
@@ -97,7 +97,8 @@ def test_the_whole_network_can_be_trained(tmp_path: Path, now: datetime) -> None
     recipe = Recipe(epochs=1, input_px=SIZE_PX, folds=3, device="cpu")
     made = fit([manifest], tmp_path / "bundle", recipe, now, print)
     assert made.card.interval_quantile is None  # two animals to calibrate on
-    assert "unknown, because fewer than 9 individuals" in summary(made.card, tmp_path / "bundle", 0)
+    assert "it takes 9 individuals to calibrate on" in summary(made, tmp_path / "bundle")
+    assert "and there were 2" in summary(made, tmp_path / "bundle")
     assert json.loads((tmp_path / "bundle" / CARD).read_text())["loss"].endswith("1 epochs")
 
 
