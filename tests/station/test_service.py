@@ -104,6 +104,11 @@ def test_messages_arrive_on_abstract_and_on_file_sockets(address: str, tmp_path:
     listening.close()
 
 
+def test_a_systemd_that_does_not_listen_is_no_reason_to_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Notifier(str(tmp_path / "nobody")).watchdog()
+    assert "could not be told WATCHDOG=1" in caplog.text
+
+
 def test_without_systemd_nothing_is_told_and_the_watchdog_of_another_process_is_not_fed() -> None:
     Notifier().ready("nobody hears this")
     assert Service.of({}).watchdog_s is None
