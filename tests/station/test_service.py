@@ -194,6 +194,17 @@ def test_sighup_takes_the_new_configuration_and_loses_no_picture(
     assert rows(box / "station.db", "SELECT count(*) FROM runs WHERE ended_at IS NULL") == [(0,)]
 
 
+def test_a_signal_is_heard_at_whatever_instant_it_comes(
+    box: Path, systemd: Listening, daemon: subprocess.Popen[bytes]
+) -> None:
+    """Just after READY the main thread is about to wait for its first picture, which never comes."""
+    for number in range(1, 61):
+        assert until(lambda n=number: systemd.count("READY=1") == n, 90), log(box)
+        until(lambda: False, number / 10_000)
+        daemon.send_signal(signal.SIGHUP if number < 60 else signal.SIGTERM)
+    assert daemon.wait(30) == 0
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
