@@ -28,6 +28,7 @@ from station.logs import about
 from station.meter import Meter
 from station.rounds import Rounds
 from station.settings import Settings
+from station.signals import end_at_once, heard
 from station.store import Store
 from station.systemd import Pulse, Service, Watchdog
 from station.times import Clock
@@ -130,18 +131,13 @@ def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame]
 def stopped_by_signals(bell: Doorbell) -> Iterator[None]:
     """SIGTERM and SIGINT stop the bell: what is in hand is finished.  A second one ends the process at once."""
 
-    def stop(number: int, _: object) -> None:
+    def stop(number: int) -> None:
         if bell.stopped:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            end_at_once(number)
         bell.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with heard((signal.SIGTERM, signal.SIGINT), stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dataclass
@@ -152,20 +148,23 @@ class Asked:
     reload: bool = False
     bell: Doorbell | None = None
 
-    def hear(self, number: int, _: object) -> None:
-        """A signal's handler.  A second SIGTERM or SIGINT ends the process at once."""
+    def hear(self, number: int) -> None:
+        """A signal came.  A second SIGTERM or SIGINT ends the process at once."""
         if number == signal.SIGHUP:
             self.reload = True
         elif self.stop:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            end_at_once(number)
         else:
             self.stop = True
-        self.pass_on(self.bell)
+        self._ring()
 
     def pass_on(self, bell: Doorbell | None) -> None:
         """From now on this bell is the one to stop."""
         self.bell = bell
+        self._ring()
+
+    def _ring(self) -> None:
+        bell = self.bell
         if bell and (self.stop or self.reload):
             bell.stop()
 
@@ -177,11 +176,10 @@ def run(load: Callable[[], Settings], clock: Clock, service: Service) -> None:
     or from the old one where the new one is wrong.
     """
     asked, proven = Asked(), None
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, asked.hear)
-    while proven is None or (asked.reload and not asked.stop):
-        asked.reload = False
-        proven = _once(_wanted(load, proven), proven, clock, service, asked)
+    with heard((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), asked.hear):
+        while proven is None or (asked.reload and not asked.stop):
+            asked.reload = False
+            proven = _once(_wanted(load, proven), proven, clock, service, asked)
     log.info("stopped; what was not finished waits in the ledger")
 
 

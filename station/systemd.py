@@ -6,6 +6,7 @@ is not well: it is left unfed, and systemd ends it and starts another.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
+
+log = logging.getLogger(__name__)
 
 FED_PER_LIMIT = 4
 """How often within the watchdog's limit the Line is looked at."""
@@ -25,10 +28,14 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address
 
     def tell(self, *lines: str) -> None:
-        """Sends assignments such as `READY=1` as one datagram.  Raises `OSError`."""
-        if self._address:
+        """Sends assignments such as `READY=1` as one datagram; a systemd that does not listen stops no picture."""
+        if not self._address:
+            return
+        try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
                 out.sendto("\n".join(lines).encode(), self._address)
+        except OSError as error:
+            log.warning("systemd could not be told %s: %s", lines[0], error)
 
     def ready(self, status: str) -> None:
         """The start, or the reload, is over."""

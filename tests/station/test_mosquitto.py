@@ -148,7 +148,7 @@ def test_a_camera_publishes_its_own_pictures_and_nothing_else(broker: Broker, he
 
 def test_a_camera_hears_nothing_and_a_reader_all_but_pictures(broker: Broker) -> None:
     camera, reader = Subscriber(broker, "camera/ridge", "#", "station/#"), Subscriber(broker, "reader", "#")
-    told = ["status", "estimates", "individuals/bao", "camera/ridge/status", "census", "selfcheck", "health"]
+    told = ["status", "estimates", "individuals/bao", "camera/ridge/status", "census", "selfcheck", "health", "replay"]
     for topic in ("camera/ridge/image", "cmd/replay", *told):
         assert broker.publish("station", f"station/station/{topic}") == ""
     assert until(lambda: reader.heard() == [f"station/station/{topic}" for topic in told], 10), reader.heard()
@@ -192,6 +192,20 @@ def test_a_picture_beyond_the_limit_is_refused(broker: Broker, heard_by_station:
     broker.publish("camera/ridge", topic.replace("creek", "ridge"), "-f", tmp_path / "large")
     assert broker.publish("camera/creek", topic, "-f", tmp_path / "small") == ""
     assert until(lambda: heard_by_station.heard() == [topic], 20), heard_by_station.heard()
+
+
+def test_what_comes_while_the_station_is_away_waits_for_it(broker: Broker, tmp_path: Path) -> None:
+    """More than the 1000 messages that a broker keeps by itself."""
+    topic, count = "station/station/camera/ridge/image", 1500
+    lasting = ("-c", "-i", "away", "-x", "600", "-t", topic)
+    subprocess.run(broker.command("mosquitto_sub", "station", *lasting, "-E"), check=True, timeout=30)
+    (tmp_path / "lines").write_text("".join(f"picture {number}\n" for number in range(count)))
+    with (tmp_path / "lines").open() as lines:
+        publish = broker.command("mosquitto_pub", "camera/ridge", "-t", topic, "-l")
+        subprocess.run(publish, stdin=lines, check=True, timeout=60)
+    back = broker.command("mosquitto_sub", "station", *lasting, "-C", count, "-W", 30)
+    heard = subprocess.run(back, capture_output=True, text=True, check=False, timeout=60).stdout.splitlines()
+    assert heard == [f"picture {number}" for number in range(count)]
 
 
 def test_no_password_is_in_the_log(broker: Broker) -> None:

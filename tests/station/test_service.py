@@ -105,6 +105,11 @@ def test_messages_arrive_on_abstract_and_on_file_sockets(address: str, tmp_path:
     listening.close()
 
 
+def test_a_systemd_that_does_not_listen_is_no_reason_to_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Notifier(str(tmp_path / "nobody")).watchdog()
+    assert "could not be told WATCHDOG=1" in caplog.text
+
+
 def test_without_systemd_nothing_is_told_and_the_watchdog_of_another_process_is_not_fed() -> None:
     Notifier().ready("nobody hears this")
     assert Service.of({}).watchdog_s is None
@@ -196,6 +201,17 @@ def test_sighup_takes_the_new_configuration_and_loses_no_picture(
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(30) == 0
     assert rows(box / "station.db", "SELECT count(*) FROM runs WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_a_signal_is_heard_at_whatever_instant_it_comes(
+    box: Path, systemd: Listening, daemon: subprocess.Popen[bytes]
+) -> None:
+    """Just after READY the main thread is about to wait for its first picture, which never comes."""
+    for number in range(1, 61):
+        assert until(lambda n=number: systemd.count("READY=1") == n, 90), log(box)
+        until(lambda: False, number / 10_000)
+        daemon.send_signal(signal.SIGHUP if number < 60 else signal.SIGTERM)
+    assert daemon.wait(30) == 0
 
 
 @pytest.mark.parametrize(
