@@ -15,12 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 _FINDER = """
-import importlib.abc, sys
-class Missing(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] not in {allowed!r} and not name.startswith("_sysconfigdata"):
-            raise ModuleNotFoundError(f"there is no {{name}} on this machine", name=name)
-sys.meta_path.insert(0, Missing())
+import sys
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
+class Present(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        there = name.partition(".")[0] in {allowed!r} or name.startswith("_sysconfigdata")
+        return super().find_spec(name, path, target) if there else None
+sys.meta_path = [BuiltinImporter, FrozenImporter, Present]
 """
 
 
