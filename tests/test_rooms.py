@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bare import ROOT, run_without
+from tests.bare import ROOT, run_with_only, with_dependencies
 
 ROOMS = {
     "watchdog": {"station/intake.py"},
@@ -31,7 +31,7 @@ ROOMS = {
     "timm": {"training/networks.py"},
     "tqdm": {"training"},
 }
-SERVICE = ("pydantic", "typer", "rich", "sqlite_utils", "watchdog", "click", "sklearn", "scipy", "tzdata")
+BARE_MACHINE = ("torch", "torchvision", "timm", "numpy", "pillow")
 BARE = """
 import importlib, pkgutil, training
 import station.domain, station.faces, station.ages, station.pictures, station.bundles, station.species
@@ -61,8 +61,17 @@ def test_a_library_is_imported_in_its_room_only(library: str) -> None:
 
 
 def test_what_runs_models_and_trains_them_imports_on_a_bare_gpu_machine() -> None:
-    done = run_without(SERVICE, BARE)
+    """Nothing but these, what they themselves require, and the standard library."""
+    present = with_dependencies(BARE_MACHINE) | {"station", "training"}
+    assert {"torch", "torchvision", "timm", "numpy", "PIL"} <= present
+    assert not {"pydantic", "sqlite_utils", "watchdog", "sklearn", "scipy"} & present
+    done = run_with_only(present, BARE)
     assert done.stdout.strip() == "imported", done.stderr
+
+
+def test_a_bare_machine_has_nothing_else() -> None:
+    done = run_with_only({"numpy"}, "import numpy, json\nimport pydantic")
+    assert "No module named 'pydantic'" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["station", "training"])

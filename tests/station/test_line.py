@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import shutil
@@ -122,7 +123,7 @@ def test_faces_come_from_the_megadetector_file_and_people_are_never_cropped(
 
 
 def test_real_camera_pictures_give_the_times_in_their_names(tmp_path: Path, bundle: Path, data: Path) -> None:
-    """The Cuddeback pictures carry local time in their names, the Reconyx burst in its package's table."""
+    """The Cuddeback pictures carry local time in their names."""
     read = configured(tmp_path, bundle)
     camera = read.cameras["ridge"].model_copy(update={"folder": data / "camera_traps"})
     scan(read.model_copy(update={"cameras": {"ridge": camera}}))
@@ -133,6 +134,37 @@ def test_real_camera_pictures_give_the_times_in_their_names(tmp_path: Path, bund
     for path, time in named.items():
         local = datetime.strptime(path.split("__", 1)[1][:20], "%Y-%m-%d__%H-%M-%S")  # noqa: DTZ007
         assert datetime.fromisoformat(time) == local.replace(tzinfo=zone("+08:00"))
+
+
+def test_a_real_burst_has_the_times_of_its_packages_table(tmp_path: Path, bundle: Path, data: Path) -> None:
+    """The table's times carry the offset that its makers gave the camera, +01:00; the pictures carry none."""
+    package = data / "camera_traps" / "camtrap_dp_example"
+    read = configured(tmp_path, bundle, timezone="+01:00")
+    camera = read.cameras["ridge"].model_copy(update={"folder": package / "media"})
+    scan(read.model_copy(update={"cameras": {"ridge": camera}}))
+    with (package / "media.csv").open(encoding="utf-8") as table:
+        said = {row["fileName"]: row["timestamp"] for row in csv.DictReader(table)}
+    seen = rows(tmp_path / "station.db", "SELECT path, captured_at, captured_as_recorded, captured_source FROM frames")
+    assert len(seen) == 10
+    for path, instant, written, source in seen:
+        stated = datetime.fromisoformat(said[Path(path).name])
+        assert datetime.fromisoformat(instant) == stated
+        assert written == f"{stated:%Y:%m:%d %H:%M:%S}"
+        assert source == "exif"
+
+
+def test_every_panda_face_is_estimated_once_and_a_second_scan_finds_nothing_new(
+    tmp_path: Path, bundle: Path, data: Path
+) -> None:
+    read = configured(tmp_path, bundle)
+    camera = read.cameras["ridge"].model_copy(update={"folder": data / "panda_faces"})
+    read = read.model_copy(update={"cameras": {"ridge": camera}})
+    first = scan(read)
+    counts = "SELECT (SELECT count(*) FROM frames), (SELECT count(*) FROM faces), (SELECT count(*) FROM estimates)"
+    assert len(first) == 214
+    assert rows(tmp_path / "station.db", counts) == [(214, 214, 214)]
+    assert scan(read) == []
+    assert rows(tmp_path / "station.db", counts) == [(214, 214, 214)]
 
 
 def test_the_end_of_the_device_ends_the_scan_with_its_error_and_counts_as_a_crash(tmp_path: Path, bundle: Path) -> None:
