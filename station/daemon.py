@@ -11,19 +11,21 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from station import faces, species
+from station import faces, mailroom, species
 from station.ages import Ages
 from station.bundles import read_card
 from station.domain import Duplicate, Frame, Observed, Outcome, Rejection
 from station.flow import Doorbell
+from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
 from station.line import Camera, Limits, Look, Pace, line
 from station.settings import Settings
+from station.shortage import Problems, Waiting
 from station.store import Store
 from station.times import Clock
 
@@ -41,6 +43,8 @@ class Station:
     look: Look
     pace: Pace
     clock: Clock
+    problems: Problems
+    herald: Herald
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
@@ -76,12 +80,15 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     bell = Doorbell()
     watched = settings.watched()
     folders = {name: Folder(name, c.folder.absolute(), c) for name, c in watched.items() if c.folder}
-    with Store(settings.station.database, clock()) as store:
+    problems, herald = Problems(), Herald(settings.station.id, settings.name)
+    told = herald if settings.mqtt.host else None
+    wait = Waiting(bell, problems)
+    with Store(settings.station.database, clock(), durable=bool(told), herald=told, shortage=wait) as store:
         store.use_model(ages.card, clock())
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        yield Station(store, ages, bell, folders, look, pace, clock)
+        yield Station(store, ages, bell, folders, look, pace, clock, problems, herald)
         store.end_run(clock())
 
 
@@ -137,19 +144,27 @@ def stopped_by_signals(bell: Doorbell) -> Iterator[None]:
 
 def run(settings: Settings, clock: Clock) -> None:
     """The daemon: watches the folders until a signal stops it.  Raises what any thread raised."""
-    with composed(settings, clock) as station, stopped_by_signals(station.bell), ExitStack() as watchers:
+    with composed(settings, clock) as station, stopped_by_signals(station.bell), ExitStack() as parts:
+        mail = parts.enter_context(_mail(settings, station)) if settings.mqtt.host else None
         for folder in station.folders.values():
-            watchers.enter_context(Watcher(station.lister(folder), station.bell))
+            parts.enter_context(Watcher(station.lister(folder), station.bell))
         log.info("station %s: %s on %s, watching %s", settings.station.id, station.ages.card.version,
                  station.ages.device, ", ".join(station.folders) or "nothing")  # fmt: skip
         for outcomes in station.outcomes():
             for outcome in outcomes:
                 _tell(outcome)
+            if mail:
+                mail.recorded(outcomes)
+    station.bell.check()
     log.info("stopped; what was not finished waits in the ledger")
 
 
+def _mail(settings: Settings, station: Station) -> AbstractContextManager[mailroom.Mailroom]:
+    return mailroom.opened(settings, station.store, station.herald, station.problems, station.bell, station.clock)
+
+
 def _tell(outcome: Outcome) -> None:
-    where = f"{outcome.frame.camera} {outcome.frame.path}"
+    where = f"{outcome.frame.camera} {outcome.frame.file_name or outcome.frame.path}"
     match outcome:
         case Observed(_, _, observations):
             for seen in observations:

@@ -2,7 +2,10 @@
 
 One locked connection writes (`Store`), readers open their own and cannot write (`reading`).  WAL with
 `synchronous=normal`: a power cut can lose the newest commits, never corrupt; a frame whose commit was lost is
-in its folder still, and is done again.
+in its folder still, and is done again.  With a broker it is `full`: what was acknowledged or told must not be
+among the lost.
+
+A write that finds the disk full is rolled back whole, and tried again for as long as the store was told to wait.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from sqlite_utils import Database
 
@@ -33,6 +36,7 @@ from station.domain import (
 )
 from station.flow import Doorbell
 from station.schema import StoreError, lock, open_database
+from station.shortage import Shortage, no_shortage, patient
 from station.times import iso
 
 CHUNK = 64
@@ -52,6 +56,9 @@ class Candidate(NamedTuple):
     modified_ns: int
     individual: str | None
     lane: Lane
+    topic: str | None = None
+    file_name: str | None = None
+    given_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +71,33 @@ class Tally:
     estimates: int
 
 
+class Herald(Protocol):
+    """Queues what is to be told of frames, in the transaction that records them."""
+
+    def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
+        """`after` is the newest estimate before them."""
+        ...
+
+
 class Store:
     """The one writer on a database.  Use as a context manager; all methods may be called from any thread."""
 
-    def __init__(self, file: Path, now: datetime) -> None:
+    def __init__(
+        self,
+        file: Path,
+        now: datetime,
+        *,
+        durable: bool = False,
+        herald: Herald | None = None,
+        shortage: Shortage = no_shortage,
+    ) -> None:
         """Opens or creates the database, and begins a run.  Raises `StoreError`."""
         self._lock = threading.RLock()
         self._claim = lock(file)
+        self._herald = herald
+        self.shortage = shortage
         try:
-            self._db = open_database(file)
+            self._db = open_database(file, durable)
             cursor = self._db.execute("INSERT INTO runs (started_at) VALUES (?)", [iso(now)])
         except sqlite3.Error as error:
             self._claim.close()
@@ -93,38 +118,48 @@ class Store:
             self._claim.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[Database]:
+    def writing(self) -> Iterator[Database]:
+        """One transaction."""
         with self._lock, self._db.atomic():
             yield self._db
 
+    @contextmanager
+    def asking(self) -> Iterator[Database]:
+        """The same connection, to read what is committed."""
+        with self._lock:
+            yield self._db
+
+    @patient
     def end_run(self, now: datetime) -> None:
         """The run ends well: what it had in hand and did not finish counts as never begun."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute(
                 "UPDATE frames SET run = NULL, attempts = attempts - 1 WHERE outcome IS NULL AND run = ?",
                 [self.run],
             )
             db.execute("UPDATE runs SET ended_at = ? WHERE id = ?", [iso(now), self.run])
 
+    @patient
     def use_model(self, card: Card, now: datetime) -> None:
         """Notes the model that estimates from now on."""
         row = [card.version, card.to_json(), iso(now)]
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR IGNORE INTO models (version, card, first_used_at) VALUES (?, ?, ?)", row)
 
     # One way in
 
+    @patient
     def admit(self, candidates: Sequence[Candidate], now: datetime) -> int:
         """Commits the frames that are not known yet; how many there were."""
         at = iso(now)
-        with self._writing() as db:
+        with self.writing() as db:
             unknown, again = self._sift(candidates)
             self._name("cameras", {c.camera for c in unknown}, at)
             self._name("individuals", {c.individual for c in unknown if c.individual}, at)
             db.conn.executemany(
                 """INSERT OR IGNORE INTO frames
-                (camera, path, size_bytes, modified_ns, individual, lane, admitted_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                (camera, path, size_bytes, modified_ns, individual, lane, topic, file_name, given_at, admitted_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [(*c, at) for c in unknown],
             )
             db.conn.executemany(f"UPDATE frames SET {_AFRESH} WHERE id = ?", [(id,) for id in again])
@@ -168,8 +203,9 @@ class Store:
                 bell.wait()
         bell.check()
 
+    @patient
     def _claim_next(self) -> list[Frame]:
-        with self._writing() as db:
+        with self.writing() as db:
             rows = self._waiting("attempts < ?", [ALONE_AFTER, CHUNK])
             if not rows and not self._in_hand():
                 self._reject_crashers()
@@ -182,8 +218,8 @@ class Store:
 
     def _waiting(self, which: str, parameters: list[int]) -> list[tuple[Any, ...]]:
         return self._db.conn.execute(
-            f"""SELECT id, camera, path, size_bytes, modified_ns, individual, attempts >= {ALONE_AFTER}
-            FROM frames
+            f"""SELECT id, camera, path, size_bytes, modified_ns, individual, attempts >= {ALONE_AFTER},
+            topic, file_name, given_at FROM frames
             WHERE outcome IS NULL AND run IS NOT ? AND {which} ORDER BY lane, id LIMIT ?""",
             [self.run, *parameters],
         ).fetchall()
@@ -207,12 +243,13 @@ class Store:
             ],
         )
 
+    @patient
     def retry(self, reason: str | None = None, under: str | None = None, before: datetime | None = None) -> int:
         """Puts rejected frames back in the queue; how many.
 
         All, or those of one `reason`, at or below the path `under`, rejected `before` a time.
         """
-        with self._writing() as db:
+        with self.writing() as db:
             done = db.conn.execute(
                 f"""UPDATE frames SET {_AFRESH} WHERE outcome = 'rejected'
                 AND (:reason IS NULL OR reason = :reason) AND (:before IS NULL OR done_at < :before)
@@ -231,26 +268,34 @@ class Store:
             ).fetchone()
             return None if row is None else int(row[0])
 
+    @patient
     def record(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Commits what became of these frames, all in one transaction."""
+        """Commits what became of these frames and what is to be told of them, all in one transaction."""
         at = iso(now)
-        with self._writing():
+        with self.writing() as db:
+            after = db.conn.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0]
             for outcome in outcomes:
                 self._record(outcome, at)
+            if self._herald:
+                self._herald.tell(db, [outcome.frame for outcome in outcomes], after, at)
 
     def _record(self, outcome: Outcome, at: str) -> None:
         match outcome:
             case Rejection(frame, reason, detail, digest):
                 self._finish(frame, "rejected", at, reason=reason, detail=detail, digest=digest)
             case Duplicate(frame, digest):
-                self._finish(frame, "duplicate", at, digest=digest, original=self.original_of(digest))
-            case Observed(frame, facts, observations):
+                self._duplicate(frame, digest, self.original_of(digest), at)
+            case Observed(frame, facts, observations, people):
                 original = self.original_of(facts.digest)
                 if original is not None:  # its twin came in the same batch
-                    self._finish(frame, "duplicate", at, digest=facts.digest, original=original)
+                    self._duplicate(frame, facts.digest, original, at)
                 else:
-                    self._finish(frame, "observed", at, **_columns(facts))
+                    self._finish(frame, "observed", at, people=people, **_columns(facts))
                     self._add(frame, observations, at)
+
+    def _duplicate(self, frame: Frame, digest: str, original: int | None, at: str) -> None:
+        found = self._db.conn.execute("SELECT people FROM frames WHERE id = ?", [original]).fetchone()
+        self._finish(frame, "duplicate", at, digest=digest, original=original, people=found[0] if found else None)
 
     def _finish(self, frame: Frame, outcome: str, at: str, **columns: object) -> None:
         columns |= {"outcome": outcome, "done_at": at}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -128,6 +129,11 @@ def life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequenc
     table.add_row("frame", f"{frame['id']}: {frame['path']}")
     table.add_row("camera", frame["camera"])
     table.add_row("admitted", f"{frame['admitted_at']}, {frame['size_bytes']} bytes, {lane} lane")
+    if frame["topic"]:
+        table.add_row("came on", escape(frame["topic"]))
+        table.add_row("sent as", escape(frame["file_name"] or "no name was given"))
+    if frame["unspooled_at"]:
+        table.add_row("deleted", f"from the spool at {frame['unspooled_at']}")
     if frame["attempts"]:
         table.add_row("attempts", f"{frame['attempts']}, the last in run {frame['run']}")
     table.add_row("outcome", _outcome(frame, original))
@@ -135,7 +141,8 @@ def life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequenc
         table.add_row("content", f"sha256 {frame['digest'][:16]}…" + _size(frame))
     if frame["outcome"] == "observed":
         table.add_row("captured", _captured(frame))
-        table.add_row("faces", str(len(faces)) if faces else "none found")
+        people = f"none looked for: {frame['people']} people are in it" if frame["people"] else "none found"
+        table.add_row("faces", str(len(faces)) if faces else people)
     for face in faces:
         table.add_row(f"face {face['number']}", _face(face))
     for copy in copies:
