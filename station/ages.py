@@ -68,7 +68,7 @@ class Ages:
         probabilities, embedding = self.run(np.concatenate(crops)) if crops else (np.empty(0), np.empty(0))
         readings = (Reading(self.estimate(p), e) for p, e in zip(probabilities, embedding, strict=True))
         return [
-            Observed(item.frame, item.facts, tuple(Observation(f, next(readings)) for f in item.faces))
+            Observed(item.frame, item.facts, tuple(Observation(f, next(readings)) for f in item.faces), item.people)
             if isinstance(item, Portraits)
             else item
             for item in batch

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,12 +22,15 @@ from station.bundles import read_card
 from station.checkup import Live
 from station.domain import Duplicate, Frame, Observed, Outcome, Rejection, StationError
 from station.flow import Doorbell
+from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
 from station.line import Camera, Limits, Look, Pace, line
 from station.logs import about
+from station.mailroom import Mailroom, opened
 from station.meter import Meter
 from station.rounds import Rounds
 from station.settings import Settings
+from station.shortage import Problems, Waiting
 from station.signals import end_at_once, heard
 from station.store import Store
 from station.systemd import Pulse, Service, Watchdog
@@ -49,6 +52,8 @@ class Station:
     pace: Pace
     clock: Clock
     meter: Meter
+    problems: Problems
+    herald: Herald
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
@@ -86,12 +91,15 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
     within = [folder.root for folder in folders.values()]
     within += [settings.mqtt.spool.absolute()] if settings.mqtt.host else []
-    with Store(settings.station.database, clock(), within) as store:
+    problems, herald = Problems(), Herald(settings.station.id, settings.name)
+    told = herald if settings.mqtt.host else None
+    wait = Waiting(bell, problems)
+    with Store(settings.station.database, clock(), within, durable=bool(told), herald=told, shortage=wait) as store:
         store.use_model(ages.card, clock())
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        yield Station(store, ages, bell, folders, look, pace, clock, Meter())
+        yield Station(store, ages, bell, folders, look, pace, clock, Meter(), problems, herald)
         store.end_run(clock())
 
 
@@ -215,9 +223,13 @@ def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Serv
 
 
 def _serve(station: Station, settings: Settings, service: Service) -> None:
-    finished, live = 0, _live(station)
+    finished = 0
     with ExitStack() as stack:
-        stack.enter_context(Rounds(settings, station.store, live, station.bell, station.clock))
+        mail = stack.enter_context(_mail(settings, station)) if settings.mqtt.host else None
+        live = _live(station, mail)
+        rounds = stack.enter_context(Rounds(settings, station.store, live, station.bell, station.clock))
+        if mail:
+            mail.outbox.health, mail.announce = rounds.health, rounds.announce
         stack.enter_context(Web(settings, live, station.bell, station.clock))
         watchers = [
             stack.enter_context(Watcher(station.lister(folder), station.bell)) for folder in station.folders.values()
@@ -225,7 +237,7 @@ def _serve(station: Station, settings: Settings, service: Service) -> None:
         stack.callback(station.bell.stop)  # a fault of the Line also ends those who watch
         for watcher in watchers:
             watcher.watching.wait()
-        stack.enter_context(Watchdog(service, lambda: Pulse(finished, station.store.idle()), station.bell.fail))
+        stack.enter_context(Watchdog(service, lambda: Pulse(finished, _idle(station)), station.bell.fail))
         watched = ", ".join(station.folders) or "nothing"
         told = f"{station.ages.card.version} on {station.ages.device}, watching {watched}"
         log.info("station %s: %s", settings.station.id, told)
@@ -234,16 +246,28 @@ def _serve(station: Station, settings: Settings, service: Service) -> None:
             finished += len(outcomes)
             for outcome in outcomes:
                 _tell(outcome)
+            if mail:
+                mail.recorded(outcomes)
+    station.bell.check()
 
 
-def _live(station: Station) -> Live:
-    ages = station.ages
-    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker=lambda: "unknown")
+def _idle(station: Station) -> bool:
+    """Nothing is to be done, or nothing can be: on a full disk the Line waits, and is well."""
+    return station.problems.waiting_for_space() or station.store.idle()
+
+
+def _mail(settings: Settings, station: Station) -> AbstractContextManager[Mailroom]:
+    return opened(settings, station.store, station.herald, station.problems, station.bell, station.clock)
+
+
+def _live(station: Station, mail: Mailroom | None) -> Live:
+    ages, broker = station.ages, mail.broker.state if mail else lambda: "none"
+    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, station.problems.current)
 
 
 def _tell(outcome: Outcome) -> None:
     frame = outcome.frame
-    where, what = f"{frame.camera} {frame.path}", {"camera": frame.camera, "frame": frame.id}
+    where, what = f"{frame.camera} {frame.file_name or frame.path}", {"camera": frame.camera, "frame": frame.id}
     match outcome:
         case Observed(_, _, observations):
             for seen in observations:

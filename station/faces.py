@@ -1,8 +1,8 @@
 """Where the faces are in a frame.
 
 A finder is anything with `find`.  Two come first: `Whole`, for pictures that were cropped upstream, and
-`MegaDetector`, which reads the boxes from a results file beside the pictures.  People are never faces: their
-boxes are only used to grey them out of what is cropped.
+`MegaDetector`, which reads the boxes from a results file beside the pictures.  A frame that shows a person has
+no faces: none of it is cropped.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ RESULTS = "megadetector.json"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The faces of a frame, and the people to be greyed out."""
+    """The faces of a frame, or how many people there are; with people in it, it has no faces."""
 
     faces: tuple[Face, ...]
-    people: tuple[Box, ...] = ()
+    people: int = 0
 
 
 class Finder(Protocol):
@@ -58,7 +58,7 @@ class MegaDetector:
         self._lock = threading.Lock()
 
     def find(self, frame: Frame, picture: Picture) -> Found:
-        """The `animal` boxes at or above the threshold, without those that are mostly a person."""
+        """The `animal` boxes at or above the threshold, of a frame without people."""
         path = Path(frame.path)
         consulted = state_of_results(path.parent, self._root)
         results = nearest_results(path.parent, self._root)
@@ -120,22 +120,11 @@ def _entries(raw: dict[str, Any], threshold: float) -> Iterable[tuple[str, Found
             yield file, str(image.get("failure") or "no detections given")
             continue
         above = [d for d in detections if float(d["conf"]) >= threshold]
-        people = tuple(_box(d) for d in above if names.get(str(d["category"])) == "person")
-        animals = [Face(_box(d), float(d["conf"])) for d in above if names.get(str(d["category"])) == "animal"]
-        yield file, Found(tuple(f for f in animals if _covered(f.box, people) <= 0.5), people)
+        people = sum(names.get(str(d["category"])) == "person" for d in above)
+        animals = (Face(_box(d), float(d["conf"])) for d in above if names.get(str(d["category"])) == "animal")
+        yield file, Found((), people) if people else Found(tuple(animals))
 
 
 def _box(detection: dict[str, Any]) -> Box:
     x, y, width, height = (min(1.0, max(0.0, float(v))) for v in detection["bbox"])
     return Box(x, y, width, height)
-
-
-def _covered(box: Box, people: Iterable[Box]) -> float:
-    """The largest share of a box that one person's box covers."""
-    return max((_overlap(box, p) / max(1e-9, box.width * box.height) for p in people), default=0.0)
-
-
-def _overlap(a: Box, b: Box) -> float:
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    return max(0.0, width) * max(0.0, height)

@@ -89,12 +89,13 @@ def impossible_clocks(db: Database) -> int:
 
 
 def frames_of(db: Database, file: str) -> list[Row]:
-    """The rows of a file, by its path or, where no path fits, by its name, oldest first."""
+    """The rows of a file, by its path or, where no path fits, by its name or its sender's, oldest first."""
     absolute = os.path.abspath(file)  # noqa: PTH100  one spelling, as folders have
     by_path = list(db.query("SELECT * FROM frames WHERE path = ? ORDER BY id", [absolute]))
-    if by_path or "/" in file:
+    if by_path:
         return by_path
-    return list(db.query("SELECT * FROM frames WHERE substr(path, -length(?)) = ? ORDER BY id", [f"/{file}"] * 2))
+    named = "file_name = :name" if "/" in file else "substr(path, -length(:end)) = :end OR file_name = :name"
+    return list(db.query(f"SELECT * FROM frames WHERE {named} ORDER BY id", {"name": file, "end": f"/{file}"}))
 
 
 def faces_of(db: Database, frame: int) -> list[Row]:

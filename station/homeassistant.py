@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from station.domain import Message
-from station.messages import STATE_RANK, Topics, token
+from station.messages import STATE_RANK, Topics
 
 BIRTH_TOPIC, BIRTH = "homeassistant/status", "online"
 
@@ -47,7 +47,7 @@ Entity = tuple[str, str, Mapping[str, object]]
 def _entities(topics: Topics, cameras: Iterable[str], individuals: Iterable[str]) -> Iterator[Entity]:
     yield from _station(topics.health_state)
     for camera in cameras:
-        yield from _camera(camera, topics.camera_state(token(camera)))
+        yield from _camera(camera, topics.camera_state(camera))
     for individual in individuals:
         yield _age(individual, topics.individual_state(individual))
 

@@ -99,12 +99,12 @@ class Look:
         camera = self._cameras(frame)
         picture = Picture(data, self._limits.pixels)
         exif = picture.exif
-        taken = captured(exif.taken, exif.offset, frame.modified_ns, camera.clock, self._clock())
+        taken = captured(exif.taken, exif.offset, frame.modified_ns, camera.clock, self._clock(), frame.given_at)
         facts = Facts(digest, picture.width, picture.height, taken, exif.make, exif.model)
         found = camera.finder.find(frame, picture)
         boxes = [face.box for face in found.faces]
-        crops = picture.crops(boxes, self._card.input_px, self._card.crop_margin, masked=found.people)
-        return Portraits(frame, facts, found.faces, crops)
+        crops = picture.crops(boxes, self._card.input_px, self._card.crop_margin)
+        return Portraits(frame, facts, found.faces, crops, found.people)
 
 
 def line(

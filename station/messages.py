@@ -19,7 +19,7 @@ STATE_RANK, ESTIMATE_RANK = 0, 1
 class Payload(BaseModel):
     """The parts that every message has; they are never changed, only added to."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = Field(1, alias="schema", serialization_alias="schema")
     station: str
@@ -88,6 +88,24 @@ class HealthMessage(Payload):
     problems: tuple[str, ...]
 
 
+class ReplayRequest(BaseModel):
+    """Asks for estimates again; on `cmd/replay`, with MQTT 5's response topic and correlation data if wanted."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    from_seq: int = Field(ge=1)
+    to_seq: int | None = Field(None, ge=1, description="null: the newest")
+
+
+class ReplayMessage(Payload):
+    """Ends the answer to a replay request: what came before it on the same topic are the estimates."""
+
+    from_seq: int
+    to_seq: int = Field(description="the last that was looked for: ask again from the next if it is below newest_seq")
+    newest_seq: int = Field(description="of the station's estimates")
+    problem: str | None = Field(None, description="why a request was not answered")
+
+
 def token(name: str) -> str:
     """A name as one level of a topic: letters, digits, - and _ stay, other characters become `=XX` (UTF-8, hex).
 
@@ -119,11 +137,24 @@ class Topics:
 
     def camera_state(self, camera: str) -> str:
         """Carries `CameraMessage`; `camera` is the id, not the name."""
-        return f"{self._prefix}/camera/{camera}/status"
+        return f"{self._prefix}/camera/{token(camera)}/status"
 
     def individual_state(self, name: str) -> str:
         """Carries `IndividualMessage`."""
         return f"{self._prefix}/individuals/{token(name)}"
+
+    @property
+    def replayed(self) -> str:
+        """Where they are answered, unless they name a topic of their own."""
+        return f"{self._prefix}/replay"
+
+    def own(self, topic: str) -> bool:
+        """Whether a topic is one of the station's."""
+        return topic.startswith(f"{self._prefix}/")
+
+    def replay_end(self, payload: ReplayMessage, topic: str) -> Message:
+        """After the estimates."""
+        return Message(topic, _json(payload), False, ESTIMATE_RANK)
 
     def estimates(self, payload: EstimateMessage) -> Message:
         """An event, never retained."""

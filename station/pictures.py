@@ -110,20 +110,16 @@ class Picture:
             raise _damaged(error) from None
         return rgb.transpose(self._turn) if self._turn is not None else rgb
 
-    def crops(self, boxes: Sequence[Box], size_px: int, margin: float = 0.0, masked: Sequence[Box] = ()) -> Pixels:
+    def crops(self, boxes: Sequence[Box], size_px: int, margin: float = 0.0) -> Pixels:
         """Square crops around `boxes`, uint8, N x 3 x `size_px` x `size_px`: alike in training and in service.
 
         `margin` widens a box on each side by that fraction of its longer side; the whole picture has none.  What
-        lies outside the picture, and what lies in `masked` boxes (people), is grey.  Raises `BadPicture`.
+        lies outside the picture is grey.  Raises `BadPicture`.
         """
         if not boxes:
             return np.empty((0, 3, size_px, size_px), np.uint8)
         sides = [_side(box, self.width, self.height, margin) for box in boxes]
         image = self.pixels(scale=min(1.0, size_px / min(sides)))
-        for box in masked:
-            corner = (round(box.x * image.width), round(box.y * image.height))
-            size = (math.ceil(box.width * image.width) + 1, math.ceil(box.height * image.height) + 1)
-            image.paste((_GREY,) * 3, (*corner, corner[0] + size[0], corner[1] + size[1]))
         return np.stack([_square(image, box, size_px, margin) for box in boxes])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib.metadata import version
 
@@ -14,7 +14,7 @@ from station.domain import Message
 from station.flow import Doorbell
 from station.health import Camera, Health
 from station.homeassistant import discovery
-from station.messages import CameraMessage, HealthMessage, Topics, token
+from station.messages import CameraMessage, HealthMessage, Topics
 from station.settings import Settings
 from station.store import Store
 from station.times import Clock
@@ -64,6 +64,10 @@ class Rounds:
         except BaseException as error:  # noqa: BLE001  carried to the Line
             self._bell.fail(error)
 
+    def health(self) -> Message:
+        """How the station does, at this moment."""
+        return state(checkup(self._settings, self._clock(), self._live).health)
+
     def round(self, now: datetime) -> None:
         """One look."""
         health = checkup(self._settings, now, self._live).health
@@ -82,7 +86,7 @@ class Rounds:
 
     def _news(self, health: Health) -> list[Message]:
         """What subscribers have not been told yet."""
-        news = [m for m in states(health) if self._told.get(m.topic) != m]
+        news = [m for m in states(health, self._settings.name) if self._told.get(m.topic) != m]
         self._told |= {m.topic: m for m in news}
         if not self._settings.mqtt.homeassistant:
             return news
@@ -98,10 +102,10 @@ class Rounds:
         yield from discovery(health.station, version("age-station"), self._live.model, cameras, known)
 
 
-def states(health: Health) -> Iterator[Message]:
-    """What subscribers are told of the report."""
+def states(health: Health, name: Callable[[str], str]) -> Iterator[Message]:
+    """What subscribers are told of the report; `name` gives what people call a camera."""
     yield state(health)
-    cameras = (_camera(health.station, camera) for camera in health.cameras)
+    cameras = (_camera(health.station, camera, name) for camera in health.cameras)
     yield from (Topics(health.station).camera(message) for message in cameras if message)
 
 
@@ -122,13 +126,13 @@ def state(health: Health) -> Message:
     )
 
 
-def _camera(station: str, camera: Camera) -> CameraMessage | None:
+def _camera(station: str, camera: Camera, name: Callable[[str], str]) -> CameraMessage | None:
     if camera.last_heard is None:
         return None
     return CameraMessage(
         station=station,
-        camera=token(camera.camera),
-        camera_name=camera.camera,
+        camera=camera.camera,
+        camera_name=name(camera.camera),
         last_frame=camera.last_frame,
         last_heard=camera.last_heard,
         silent_since=camera.silent_since,

@@ -113,6 +113,24 @@ def messages(db: Database) -> None:
     """)
 
 
+@migrations()
+def post(db: Database) -> None:
+    """What was refused of the messages, and which pictures of the spool can go."""
+    db.executescript("""
+    CREATE TABLE refusals (
+        reason TEXT NOT NULL,
+        camera TEXT NOT NULL,  -- empty: its name was no camera's
+        messages INTEGER NOT NULL,
+        last_topic TEXT NOT NULL,
+        last_detail TEXT NOT NULL,
+        last_at TEXT NOT NULL,
+        PRIMARY KEY (reason, camera)
+    );
+    CREATE INDEX frames_spooled ON frames (id) WHERE topic IS NOT NULL AND unspooled_at IS NULL;
+    CREATE INDEX frames_people ON frames (id) WHERE people > 0 AND topic IS NOT NULL AND unspooled_at IS NULL;
+    """)
+
+
 _COUNTED = ("camera", "lane", "outcome", "reason", "clock")
 
 
@@ -228,11 +246,14 @@ def lock(file: Path) -> IO[str]:
     return handle
 
 
-def open_database(file: Path) -> Database:
-    """Opens or creates a database and brings it to the program's schema.  Raises `StoreError`."""
+def open_database(file: Path, durable: bool = False) -> Database:
+    """Opens or creates a database and brings it to the program's schema.  Raises `StoreError`.
+
+    `durable`: what is committed survives a power cut.
+    """
     connection = sqlite3.connect(file, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.execute("PRAGMA foreign_keys = ON")
     db = Database(connection)
     try:

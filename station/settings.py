@@ -121,9 +121,8 @@ class Mqtt(_Section):
             levels = pattern.split("/")
             named = [level for level in levels if level.startswith("{")]
             if unknown := set(named) - {"{station}", "{camera}", "{individual}", "{label}"}:
-                raise ValueError(
-                    f"{pattern!r}: {sorted(unknown)[0]} is none of {{station}}, {{camera}}, {{individual}}, {{label}}"
-                )
+                known = "{station}, {camera}, {individual}, {label}"
+                raise ValueError(f"{pattern!r}: {sorted(unknown)[0]} is none of {known}")
             if "{camera}" not in named or any("{" in level and level not in named for level in levels):
                 raise ValueError(f"{pattern!r}: a level must be {{camera}}, and names stand alone in their level")
             if "#" in pattern or "+" in pattern:
@@ -195,6 +194,7 @@ class Folder(_Section):
 class Camera(Folder):
     """One camera, or one folder of several."""
 
+    name: str = Field("", description="what people call it; empty: its id")
     folder: Path | None = Field(None, description="where its pictures arrive; none: a camera that a pattern names")
     timezone: str | None = Field(None, description="zone of its clock, if not the station's")
     clock_shift_s: float = Field(0.0, description="seconds to add to what its clock writes")
@@ -225,12 +225,14 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        folders = [(name, c.folder) for name, c in self.cameras.items() if c.folder]
+        folders = [(f"cameras.{name}.folder", c.folder) for name, c in self.cameras.items() if c.folder]
+        if self.mqtt.host:
+            folders.append(("mqtt.spool", self.mqtt.spool.absolute()))
         for i, (name, folder) in enumerate(folders):
             for other, its in folders[i + 1 :]:
                 if folder == its or folder in its.parents or its in folder.parents:
                     raise ValueError(
-                        f"cameras.{name}.folder and cameras.{other}.folder overlap ({folder}, {its}): "
+                        f"{name} and {other} overlap ({folder}, {its}): "
                         "one camera a folder, or one folder with a pattern"
                     )
         return self
@@ -238,6 +240,10 @@ class Settings(_Section):
     def watched(self) -> dict[str, Camera]:
         """The cameras that have a folder."""
         return {name: camera for name, camera in self.cameras.items() if camera.folder}
+
+    def name(self, camera: str) -> str:
+        """What people call a camera."""
+        return self.cameras.get(camera, Camera()).name or camera
 
     def clock(self, camera: str, group: str) -> CameraClock:
         """How the clock of a camera is read: each key by its own table, else by that of the folder it was found in."""
@@ -293,13 +299,18 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
         species = station.get("species")
         if isinstance(species, str) and species.endswith(".toml"):
             station = station | {"species": str(home / species)}
+    mqtt = raw.get("mqtt", {})
+    if isinstance(mqtt, dict):
+        paths = {"spool": str(Mqtt.model_fields["spool"].default)} | mqtt
+        names = ("spool", "password_file", "ca_file", "cert_file", "key_file")
+        mqtt = mqtt | {key: home / paths[key] for key in names if isinstance(paths.get(key), str)}
     cameras = raw.get("cameras", {})
     if isinstance(cameras, dict):
         cameras = {
             name: c | {"folder": home / c["folder"]} if isinstance(c, dict) and isinstance(c.get("folder"), str) else c
             for name, c in cameras.items()
         }
-    return raw | {"station": station, "cameras": cameras}
+    return raw | {"station": station, "mqtt": mqtt, "cameras": cameras}
 
 
 def _mistake(error: Any) -> str:

@@ -2,7 +2,10 @@
 
 One locked connection writes (`Store`), readers open their own and cannot write (`reading`).  WAL with
 `synchronous=normal`: a power cut can lose the newest commits, never corrupt; a frame whose commit was lost is
-in its folder still, and is done again.
+in its folder still, and is done again.  With a broker it is `full`: what was acknowledged or told must not be
+among the lost.
+
+A write that finds the disk full is rolled back whole, and tried again for as long as the store was told to wait.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from sqlite_utils import Database
 
@@ -35,6 +38,7 @@ from station.domain import (
 )
 from station.flow import Doorbell
 from station.schema import StoreError, lock, open_database
+from station.shortage import Shortage, no_shortage, patient
 from station.times import iso
 
 CHUNK = 64
@@ -54,6 +58,9 @@ class Candidate(NamedTuple):
     modified_ns: int
     individual: str | None
     lane: Lane
+    topic: str | None = None
+    file_name: str | None = None
+    given_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,35 @@ class Tally:
     estimates: int
 
 
+class Herald(Protocol):
+    """Queues what is to be told of frames, in the transaction that records them."""
+
+    def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
+        """`after` is the newest estimate before them."""
+        ...
+
+
+def put(db: Database, messages: Iterable[Message], at: str) -> None:
+    """Puts messages into the outbox, in the transaction of what they tell; of a state only the newest waits."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
+        [(m.rank, m.topic, m.payload, int(m.retained), at) for m in messages],
+    )
+
+
 class Store:
     """The one writer on a database.  Use as a context manager; all methods may be called from any thread."""
 
-    def __init__(self, file: Path, now: datetime, within: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        file: Path,
+        now: datetime,
+        within: Sequence[Path] = (),
+        *,
+        durable: bool = False,
+        herald: Herald | None = None,
+        shortage: Shortage = no_shortage,
+    ) -> None:
         """Opens or creates the database, and begins a run.  Raises `StoreError`.
 
         `within`: only frames below these folders are taken in hand, for only their settings are known; none: all.
@@ -78,8 +110,10 @@ class Store:
         self._mine = " OR ".join(["substr(path, 1, length(?)) = ?"] * len(self._roots)) or "1"
         self._lock = threading.RLock()
         self._claim = lock(file)
+        self._herald = herald
+        self.shortage = shortage
         try:
-            self._db = open_database(file)
+            self._db = open_database(file, durable)
             cursor = self._db.execute("INSERT INTO runs (started_at) VALUES (?)", [iso(now)])
         except sqlite3.Error as error:
             self._claim.close()
@@ -100,38 +134,48 @@ class Store:
             self._claim.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[Database]:
+    def writing(self) -> Iterator[Database]:
+        """One transaction."""
         with self._lock, self._db.atomic():
             yield self._db
 
+    @contextmanager
+    def asking(self) -> Iterator[Database]:
+        """The same connection, to read what is committed."""
+        with self._lock:
+            yield self._db
+
+    @patient
     def end_run(self, now: datetime) -> None:
         """The run ends well: what it had in hand and did not finish counts as never begun."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute(
                 "UPDATE frames SET run = NULL, attempts = attempts - 1 WHERE outcome IS NULL AND run = ?",
                 [self.run],
             )
             db.execute("UPDATE runs SET ended_at = ? WHERE id = ?", [iso(now), self.run])
 
+    @patient
     def use_model(self, card: Card, now: datetime) -> None:
         """Notes the model that estimates from now on."""
         row = [card.version, card.to_json(), iso(now)]
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR IGNORE INTO models (version, card, first_used_at) VALUES (?, ?, ?)", row)
 
     # One way in
 
+    @patient
     def admit(self, candidates: Sequence[Candidate], now: datetime) -> int:
         """Commits the frames that are not known yet; how many there were."""
         at = iso(now)
-        with self._writing() as db:
+        with self.writing() as db:
             unknown, again = self._sift(candidates)
             self._name("cameras", {c.camera for c in unknown}, at)
             self._name("individuals", {c.individual for c in unknown if c.individual}, at)
             db.conn.executemany(
                 """INSERT OR IGNORE INTO frames
-                (camera, path, size_bytes, modified_ns, individual, lane, admitted_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                (camera, path, size_bytes, modified_ns, individual, lane, topic, file_name, given_at, admitted_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [(*c, at) for c in unknown],
             )
             db.conn.executemany(f"UPDATE frames SET {_AFRESH} WHERE id = ?", [(id,) for id in again])
@@ -176,8 +220,9 @@ class Store:
                 bell.wait()
         bell.check()
 
+    @patient
     def _claim_next(self) -> list[Frame]:
-        with self._writing() as db:
+        with self.writing() as db:
             if self._in_hand(" AND attempts > ?", ALONE_AFTER):  # a suspect: nothing else beside it
                 return []
             rows = self._waiting("attempts < ?", [ALONE_AFTER, CHUNK])
@@ -192,8 +237,8 @@ class Store:
 
     def _waiting(self, which: str, parameters: list[int]) -> list[tuple[Any, ...]]:
         return self._db.conn.execute(
-            f"""SELECT id, camera, path, size_bytes, modified_ns, individual, attempts >= {ALONE_AFTER}
-            FROM frames
+            f"""SELECT id, camera, path, size_bytes, modified_ns, individual, attempts >= {ALONE_AFTER},
+            topic, file_name, given_at FROM frames
             WHERE outcome IS NULL AND run IS NOT ? AND ({self._mine}) AND {which} ORDER BY lane, id LIMIT ?""",
             [self.run, *self._roots_twice(), *parameters],
         ).fetchall()
@@ -231,17 +276,19 @@ class Store:
                 [Reason.NO_DETECTIONS, under, under],
             ).fetchall()
 
+    @patient
     def look_again(self, frames: Sequence[int]) -> None:
         """Puts these frames back in the queue."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.conn.executemany(f"UPDATE frames SET {_AFRESH} WHERE id = ?", [(id,) for id in frames])
 
+    @patient
     def retry(self, reason: str | None = None, under: str | None = None) -> int:
         """Puts rejected frames back in the queue; how many.
 
         All, or those of one `reason`, at or below the path `under`.
         """
-        with self._writing() as db:
+        with self.writing() as db:
             done = db.conn.execute(
                 f"""UPDATE frames SET {_AFRESH} WHERE outcome = 'rejected'
                 AND (:reason IS NULL OR reason = :reason)
@@ -260,12 +307,16 @@ class Store:
             ).fetchone()
             return None if row is None else int(row[0])
 
+    @patient
     def record(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Commits what became of these frames, all in one transaction."""
+        """Commits what became of these frames and what is to be told of them, all in one transaction."""
         at = iso(now)
-        with self._writing():
+        with self.writing() as db:
+            after = db.conn.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0]
             for outcome in outcomes:
                 self._record(outcome, at)
+            if self._herald:
+                self._herald.tell(db, [outcome.frame for outcome in outcomes], after, at)
 
     def _record(self, outcome: Outcome, at: str) -> None:
         match outcome:
@@ -274,27 +325,27 @@ class Store:
                 self._finish(frame, "rejected", at, **told)
             case Duplicate(frame, digest):
                 self._copied(frame, digest, self.original_of(digest), at)
-            case Observed(frame, facts, observations):
+            case Observed(frame, facts, observations, people):
                 original = self.original_of(facts.digest)
                 if original is not None:  # its twin came in the same batch
                     self._copied(frame, facts.digest, original, at)
                 else:
-                    self._finish(frame, "observed", at, **_columns(facts))
+                    self._finish(frame, "observed", at, people=people, **_columns(facts))
                     self._add(frame, observations, at)
 
     def _copied(self, frame: Frame, digest: str, original: int | None, at: str) -> None:
         """A second copy; or the original itself, whose time was set after it was read."""
         if original == frame.id:
             raise RuntimeError(f"frame {frame.id} had its outcome already")
-        row = self._db.conn.execute(
-            "SELECT id FROM frames WHERE id = ? AND path = ? AND camera = ?", [original, frame.path, frame.camera]
+        path, camera, people = self._db.conn.execute(
+            "SELECT path, camera, people FROM frames WHERE id = ?", [original]
         ).fetchone()
-        if row is not None:
+        if frame.topic is None and (path, camera) == (frame.path, frame.camera):
             self._db.conn.execute("DELETE FROM frames WHERE id = ?", [frame.id])
             seen = [frame.size_bytes, frame.modified_ns, original]
             self._db.conn.execute("UPDATE frames SET size_bytes = ?, modified_ns = ? WHERE id = ?", seen)
             return
-        self._finish(frame, "duplicate", at, digest=digest, original=original)
+        self._finish(frame, "duplicate", at, digest=digest, original=original, people=people)
         if frame.individual:
             self._name_original(frame.individual, original)
 
@@ -352,21 +403,16 @@ class Store:
                 ),
             )
 
+    @patient
     def queue(self, messages: Iterable[Message], now: datetime) -> None:
-        """Puts messages in the outbox; of a state only the newest waits."""
-        at = iso(now)
-        with self._writing() as db:
-            for m in messages:
-                if m.retained:
-                    db.execute("DELETE FROM outbox WHERE retained = 1 AND topic = ?", [m.topic])
-                db.execute(
-                    "INSERT INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
-                    [m.rank, m.topic, m.payload, int(m.retained), at],
-                )
+        """Puts messages in the outbox."""
+        with self.writing() as db:
+            put(db, messages, iso(now))
 
+    @patient
     def alive(self, now: datetime) -> None:
         """The daemon's sign of life: a run that ends without a word is known to have lasted until here."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("UPDATE runs SET alive_at = ? WHERE id = ?", [iso(now), self.run])
 
     def tally(self) -> Tally:

@@ -124,6 +124,11 @@ def _life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequen
     yield "frame", f"{frame['id']}: {frame['path']}"
     yield "camera", frame["camera"]
     yield "admitted", f"{frame['admitted_at']}, {frame['size_bytes']} bytes, {lane} lane"
+    if frame["topic"]:
+        yield "came on", frame["topic"]
+        yield "sent as", frame["file_name"] or "no name was given"
+    if frame["unspooled_at"]:
+        yield "deleted", f"from the spool at {frame['unspooled_at']}"
     if frame["attempts"]:
         yield "attempts", f"{frame['attempts']}, the last in run {frame['run']}"
     yield "outcome", _outcome(frame, original)
@@ -131,7 +136,8 @@ def _life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequen
         yield "content", f"sha256 {frame['digest'][:16]}…" + _size(frame)
     if frame["outcome"] == "observed":
         yield "captured", _captured(frame)
-        yield "faces", str(len(faces)) if faces else "none found"
+        none = f"none looked for: {frame['people']} people are in it" if frame["people"] else "none found"
+        yield "faces", str(len(faces)) if faces else none
     for face in faces:
         yield f"face {face['number']}", _face(face)
     for copy in copies:

@@ -1,8 +1,9 @@
 """When a picture was taken.  Cameras have no idea of time zones: pure rules make the best of what they write.
 
-The order: EXIF DateTimeOriginal with OffsetTimeOriginal; EXIF DateTimeOriginal in the camera's zone; the file's
-own time, where the camera's settings allow it.  The camera's clock correction is added to what the camera
-wrote, not to the file's time, which another clock wrote.  A missing time is never invented.
+The order: the time that came with the message; EXIF DateTimeOriginal with OffsetTimeOriginal; EXIF
+DateTimeOriginal in the camera's zone; the file's own time, where the camera's settings allow it.  The camera's
+clock correction is added to what the camera wrote, not to the message's or the file's time, which other clocks
+wrote.  A missing time is never invented.
 """
 
 from __future__ import annotations
@@ -59,12 +60,22 @@ def _fixed(offset: str) -> tzinfo | None:
     return timezone(-away if found[1] == "-" else away)
 
 
-def captured(taken: str | None, offset: str | None, modified_ns: int, clock: CameraClock, now: datetime) -> CaptureTime:
-    """The capture time from EXIF's `taken` and `offset`, else from the file's time, as the camera's clock allows.
+def captured(
+    taken: str | None,
+    offset: str | None,
+    modified_ns: int,
+    clock: CameraClock,
+    now: datetime,
+    given: str | None = None,
+) -> CaptureTime:
+    """The capture time as the sender has `given` it, else from EXIF's `taken` and `offset`, else from the file's.
 
     A time before 2000, or more than a minute after `now`, is kept and flagged impossible; so is one that no
     calendar has.  An impossible offset counts as none.  Nothing that a camera or a file system writes raises.
     """
+    sent = _given(given, clock.zone)
+    if sent is not None:
+        return CaptureTime(sent, given, TimeSource.MESSAGE, not _possible(sent, now))
     local = _local(taken)
     if local is not None:
         its_own = _fixed(offset or "")
@@ -77,6 +88,15 @@ def captured(taken: str | None, offset: str | None, modified_ns: int, clock: Cam
         utc = _of_file(modified_ns)
         return CaptureTime(utc, None, TimeSource.FILE, utc is None or not _possible(utc, now))
     return CaptureTime(None, None, TimeSource.NONE)
+
+
+def _given(text: str | None, zone: tzinfo) -> datetime | None:
+    """ISO 8601, in the camera's zone unless it has an offset; what is no time counts as none."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+        return moment and (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _possible(utc: datetime, now: datetime) -> bool:

@@ -74,13 +74,13 @@ REPORT = Health(
 
 
 def test_the_states_tell_the_report_to_subscribers() -> None:
-    health, camera = states(REPORT)
+    health, camera = states(REPORT, {"north ridge": "The ridge"}.__getitem__)
     assert (health.topic, camera.topic) == ("station/hut/health", "station/hut/camera/north=20ridge/status")
     told = HealthMessage.model_validate_json(health.payload)
     assert (told.waiting_live, told.waiting_backlog, told.oldest_waiting_s) == (1, 2, 70.0)
     assert (told.outbox, told.free_mb, told.problems) == (4, 3.0, ("3 MB are free for the spool: make room",))
     silent = CameraMessage.model_validate_json(camera.payload)
-    assert (silent.camera, silent.camera_name) == ("north=20ridge", "north ridge")
+    assert (silent.camera, silent.camera_name) == ("north ridge", "The ridge")
     assert silent.silent_since == silent.last_heard
 
 

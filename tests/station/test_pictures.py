@@ -159,13 +159,6 @@ def test_a_margin_widens_boxes_and_not_the_whole_picture() -> None:
     assert (picture.crops([WHOLE], 48, margin=0.2) == picture.crops([WHOLE], 48)).all()
 
 
-def test_people_are_greyed_out_of_a_crop() -> None:
-    image = np.full((100, 100, 3), 255, np.uint8)
-    crops = Picture(encoded(Image.fromarray(image), "PNG")).crops([WHOLE], 100, masked=[Box(0.2, 0.2, 0.3, 0.3)])
-    assert (crops[0, :, 21:49, 21:49] == 127).all()
-    assert (crops[0, :, 60:, 60:] == 255).all()
-
-
 def test_a_large_jpeg_is_decoded_no_larger_than_needed() -> None:
     big = Picture(encoded(Image.fromarray(gradient(1600, 1200)), "JPEG"))
     assert big.pixels(scale=0.2).size == (400, 300)

@@ -97,3 +97,26 @@ def test_whatever_a_camera_or_a_file_system_writes_is_a_time_or_none(
 def test_what_is_no_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither a time zone"):
         zone(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "utc"),
+    [
+        ("2026-05-01T10:00:00+02:00", datetime(2026, 5, 1, 8, tzinfo=UTC)),
+        ("2026-05-01T10:00:00Z", datetime(2026, 5, 1, 10, tzinfo=UTC)),
+        ("2026-05-01 10:00", datetime(2026, 5, 1, 2, tzinfo=UTC)),
+    ],
+)
+def test_the_time_that_came_with_the_message_goes_first(given: str, utc: datetime) -> None:
+    shifted = CameraClock(CHINA.zone, shift=timedelta(days=1))
+    time = captured("2026:05:20 10:00:00", None, FILE_NS, shifted, NOW, given)
+    assert (time.utc, time.as_recorded, time.source, time.impossible) == (utc, given, TimeSource.MESSAGE, False)
+
+
+@pytest.mark.parametrize("given", ["", "yesterday", "0001-01-01T00:00:00+09:00"])
+def test_what_is_no_time_in_a_message_counts_as_none(given: str) -> None:
+    assert captured("2026:05:01 10:00:00", None, FILE_NS, CHINA, NOW, given).source is TimeSource.EXIF
+
+
+def test_an_impossible_time_in_a_message_is_flagged() -> None:
+    assert captured(None, None, FILE_NS, CHINA, NOW, "1970-01-01T00:00:00Z").impossible

@@ -1,0 +1,122 @@
+"""What is to be told of frames, as rows of the outbox in the transaction that records them.
+
+Estimates are events; the newest of each individual and camera is a state.  The SQL that gives an estimate's
+message is the same for the first telling and for a replay: the two are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from sqlite_utils import Database
+
+from station.domain import Frame, Message
+from station.messages import CameraMessage, EstimateMessage, IndividualMessage, Topics
+from station.store import put
+
+Row = dict[str, Any]
+_ROWS = """
+SELECT estimates.id AS seq, frames.id AS frame, frames.camera, faces.individual, coalesce(file_name, path) AS file,
+    digest, captured_at, captured_source, captured_impossible, estimated_at, age_years, sd_years, low_years,
+    high_years, life_stage, estimates.model, x, y, width, height, faces.confidence
+FROM estimates JOIN faces ON faces.id = estimates.face JOIN frames ON frames.id = faces.frame
+"""
+_CAMERA = """
+SELECT camera, max(CASE WHEN NOT captured_impossible THEN captured_at END) AS last_frame,
+    max(admitted_at) AS last_heard FROM frames
+"""
+
+
+class Herald:
+    """Makes the messages of one station; `name` gives what people call a camera."""
+
+    def __init__(self, station: str, name: Callable[[str], str] = str) -> None:
+        self.topics = Topics(station)
+        self._station = station
+        self._name = name
+        self._individuals: dict[str, tuple[str, int]] = {}
+        self._cameras: dict[str, tuple[str | None, str]] = {}
+
+    def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
+        """Queues the estimates newer than `after`, and the states that change with these frames."""
+        rows = list(db.query(f"{_ROWS} WHERE estimates.id > ? ORDER BY estimates.id", [after]))
+        messages = [self.topics.estimates(self.estimate(row)) for row in rows]
+        messages += [self.topics.individual(self._individual(row)) for row in self._newest(db, rows)]
+        messages += [self.topics.camera(message) for message in self._heard(db, frames)]
+        put(db, messages, at)
+
+    def again(self, db: Database, first: int, last: int) -> list[Message]:
+        """The messages of these estimates, as they were told."""
+        rows = db.query(f"{_ROWS} WHERE estimates.id BETWEEN ? AND ? ORDER BY estimates.id", [first, last])
+        return [self.topics.estimates(self.estimate(row)) for row in rows]
+
+    def estimate(self, row: Row) -> EstimateMessage:
+        """From a row of `_ROWS`."""
+        plain = {key: value for key, value in row.items() if key not in ("x", "y", "width", "height")}
+        return EstimateMessage(
+            **plain | {"file": PurePath(row["file"]).name or row["file"]},
+            station=self._station,
+            id=self._id(row),
+            camera_name=self._name(row["camera"]),
+            box=(row["x"], row["y"], row["width"], row["height"]),
+        )
+
+    def _id(self, row: Row) -> str:
+        return f"{self._station}-{row['seq']}"
+
+    def _individual(self, row: Row) -> IndividualMessage:
+        same = ("individual", "age_years", "sd_years", "low_years", "high_years", "life_stage", "camera", "model")
+        return IndividualMessage(
+            **{key: row[key] for key in same},
+            station=self._station,
+            id=self._id(row),
+            last_seen=_believable(row) or None,
+            camera_name=self._name(row["camera"]),
+        )
+
+    def _newest(self, db: Database, rows: Sequence[Row]) -> Iterator[Row]:
+        """The newest believable estimate of each individual among `rows` that has no newer one."""
+        newest: dict[str, Row] = {}
+        for row in rows:
+            who = row["individual"]
+            if who and _age(row) >= max(self._known(db, who), _age(newest[who]) if who in newest else ("", 0)):
+                newest[who] = row
+        self._individuals |= {who: _age(row) for who, row in newest.items()}
+        yield from newest.values()
+
+    def _known(self, db: Database, who: str) -> tuple[str, int]:
+        if who not in self._individuals:
+            order = "CASE WHEN captured_impossible THEN NULL ELSE captured_at END DESC, estimates.id DESC"
+            found = next(db.query(f"{_ROWS} WHERE faces.individual = ? ORDER BY {order} LIMIT 1", [who]), None)
+            self._individuals[who] = _age(found) if found else ("", 0)
+        return self._individuals[who]
+
+    def _heard(self, db: Database, frames: Sequence[Frame]) -> Iterator[CameraMessage]:
+        ids = ", ".join(str(frame.id) for frame in frames)
+        for row in list(db.query(f"{_CAMERA} WHERE id IN ({ids}) GROUP BY camera")):
+            camera = row["camera"]
+            known = self._cameras.get(camera) or _state(next(db.query(f"{_CAMERA} WHERE camera = ?", [camera])))
+            last_frame = max(filter(None, (known[0], row["last_frame"])), default=None)
+            self._cameras[camera] = (last_frame, max(known[1], row["last_heard"]))
+            yield CameraMessage(
+                station=self._station,
+                camera=camera,
+                camera_name=self._name(camera),
+                last_frame=last_frame,
+                last_heard=self._cameras[camera][1],
+                silent_since=None,
+            )
+
+
+def _believable(row: Row) -> str:
+    return "" if row["captured_impossible"] else row["captured_at"] or ""
+
+
+def _age(row: Row) -> tuple[str, int]:
+    return _believable(row), row["seq"]
+
+
+def _state(row: Row) -> tuple[str | None, str]:
+    return row["last_frame"], row["last_heard"]

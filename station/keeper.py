@@ -1,0 +1,63 @@
+"""How long the spool keeps its pictures: until room is needed, and no longer than privacy allows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from station.domain import Duplicate, Observed, Outcome
+from station.mail import Mail
+from station.spool import Spool
+
+log = logging.getLogger(__name__)
+
+CHUNK = 100
+
+
+class Keeper:
+    """Deletes recorded pictures of the spool; files of camera folders are never touched."""
+
+    def __init__(self, spool: Spool, mail: Mail, max_bytes: int, keep_people: bool) -> None:
+        self.spool = spool
+        self._mail = mail
+        self._max_bytes = max_bytes
+        self._keep_people = keep_people
+
+    def room(self, size: int, now: datetime) -> bool:
+        """Whether there is room for so many bytes, after the oldest recorded pictures have made some."""
+        while self.spool.used_bytes + size > self._max_bytes:
+            oldest = self._mail.removable(CHUNK)
+            going = _until(oldest, self.spool.used_bytes + size - self._max_bytes)
+            if not going:
+                return False
+            self._delete(going, now)
+        return True
+
+    def recorded(self, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Pictures with people go, where that is the rule."""
+        if any(isinstance(o, Duplicate) or (isinstance(o, Observed) and o.people) for o in outcomes):
+            self.forget_people(now)
+
+    def forget_people(self, now: datetime) -> None:
+        """All recorded pictures with people; at the start it finds those that a crash has left."""
+        while not self._keep_people and (shown := self._mail.with_people(CHUNK)):
+            self._delete(shown, now)
+
+    def _delete(self, pictures: Sequence[tuple[int, Path]], now: datetime) -> None:
+        """The files first: a row that says too much is mended at the next deletion, a file without a row is not."""
+        for _, path in pictures:
+            self.spool.remove(path)
+        self._mail.unspooled([id for id, _ in pictures], now)
+
+
+def _until(pictures: Sequence[tuple[int, Path]], enough_bytes: int) -> list[tuple[int, Path]]:
+    """The first of them that together have so many bytes, or all."""
+    going, freed = [], 0
+    for id, path in pictures:
+        going.append((id, path))
+        freed += path.stat().st_size if path.is_file() else 0
+        if freed >= enough_bytes:
+            break
+    return going

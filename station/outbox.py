@@ -1,0 +1,167 @@
+"""One way out: oldest unsent -> publish -> delete.
+
+Messages are rows, written in the transaction of what they tell.  A row goes when the broker has acknowledged it:
+twice is possible, lost is not.  States go before estimates, and each kind in its order.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from station.broker import Incoming, Link, Sent
+from station.domain import Message
+from station.flow import Doorbell
+from station.mail import Mail
+from station.replay import Replay
+from station.shortage import FullError, Problems
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+ASIDE_S = 60.0
+"""For how long a message that the broker refused is left out."""
+DRAIN_S = 2.0
+
+
+class Outbox:
+    """Sends what waits, in a thread of its own, at most a window's worth at once."""
+
+    def __init__(self, link: Link, mail: Mail, replay: Replay, limit: int, problems: Problems, bell: Doorbell) -> None:
+        self._link = link
+        self._mail = mail
+        self._replay = replay
+        self._limit = limit
+        self._problems = problems
+        self._bell = bell
+        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._flying: dict[Sent, int | None] = {}
+        self._aside: dict[int, float] = {}
+        self._acknowledged: list[int] = []
+        self._up = False
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self.health: Callable[[], Message] | None = None
+        """What is told at once when problems come or go, past the ledger, whose disk may be full."""
+        self._told: tuple[str, ...] | None = None
+        self._trim_due = 0.0
+        self.unsent = 0
+        """Estimates that went unsent because the broker was away for too long."""
+
+    def __enter__(self) -> Outbox:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.set()
+        self.ring()
+        self._thread.join(timeout=DRAIN_S + 1)
+
+    def ring(self) -> None:
+        """There is something to send."""
+        self._events.put(None)
+
+    # From the network's thread
+
+    def up(self, connection: int) -> None:
+        """Begins with the oldest."""
+        self._events.put(lambda: self._turn(True))
+
+    def down(self) -> None:
+        """What was in flight is sent again."""
+        self._events.put(lambda: self._turn(False))
+
+    def sent(self, message: Sent, refused: str | None) -> None:
+        """The row can go."""
+        self._events.put(lambda: self._landed(message, refused))
+
+    def heard(self, message: Incoming) -> None:
+        """Not for the outbox."""
+
+    # In its own
+
+    def _run(self) -> None:
+        try:
+            while not self._leaving.is_set():
+                self._await(TICK_S)
+                self._work()
+                self._trim()
+            deadline = time.monotonic() + DRAIN_S
+            while self._up and (self._work() or self._flying) and time.monotonic() < deadline:
+                self._await(0.1)
+            self._settle()
+        except FullError:
+            log.warning("the disk is full: what the broker has is sent again later")
+        except BaseException as error:  # noqa: BLE001  carried to the Line
+            self._bell.fail(error)
+
+    def _await(self, seconds: float) -> None:
+        """Until something happens; then all that has happened."""
+        with suppress(queue.Empty):
+            event = self._events.get(timeout=seconds)
+            while True:
+                if event is not None:
+                    event()
+                event = self._events.get_nowait()
+
+    def _turn(self, up: bool) -> None:
+        self._up = up
+        self._flying.clear()
+        self._aside.clear()
+        self._told = None
+
+    def _landed(self, message: Sent, refused: str | None) -> None:
+        row = self._flying.pop(message, None)
+        if row is None:
+            return
+        if refused is None:
+            self._acknowledged.append(row)
+            self._problems.tell("outbox", None)
+        else:
+            self._aside[row] = time.monotonic() + ASIDE_S
+            self._problems.tell("outbox", f"the broker refuses messages: {refused}; give the station write access")
+
+    def _settle(self) -> None:
+        if self._acknowledged:
+            self._mail.sent(self._acknowledged)
+            self._acknowledged.clear()
+
+    def _work(self) -> bool:
+        """Deletes what has arrived and sends what there is room for; whether anything was sent."""
+        self._settle()
+        self._tell_problems()
+        room = self._link.window - len(self._flying)
+        self._aside = {row: until for row, until in self._aside.items() if until > time.monotonic()}
+        if not self._up or room <= 0 or len(self._aside) >= self._link.window:
+            return False
+        flying = [row for row in self._flying.values() if row is not None]
+        waiting = self._mail.waiting(room, [*flying, *self._aside])
+        went = [self._send(one.message, one.id) for one in waiting]
+        while len(went) < room and all(went) and (answer := self._replay.next()):
+            went.append(self._send(answer.message, None, answer.correlation))
+        return any(went)
+
+    def _send(self, message: Message, row: int | None, correlation: bytes | None = None) -> bool:
+        sent = self._link.publish(message, correlation)
+        if sent is not None:
+            self._flying[sent] = row
+        return sent is not None
+
+    def _tell_problems(self) -> None:
+        current = self._problems.current()
+        if self._up and self.health and current != self._told and self._send(self.health(), None):
+            self._told = current
+
+    def _trim(self) -> None:
+        if time.monotonic() < self._trim_due:
+            return
+        self._trim_due = time.monotonic() + TICK_S
+        gone = self._mail.trim(self._limit)
+        if gone:
+            self.unsent += gone
+            log.warning("the outbox is full: %d of the oldest estimates go unsent (%d so far); a replay gives them",
+                        gone, self.unsent)  # fmt: skip

@@ -1,0 +1,91 @@
+"""Where pictures that came as messages are kept: `spool/<camera>/<sha256>.<suffix>`.
+
+What a sender calls its picture never touches the file system: the name is the content's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from station.domain import StationError
+
+_KINDS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"II*\0": "tif", b"MM\0*": "tif", b"RIFF": "webp"}
+
+
+class SpoolError(StationError):
+    """The spool cannot be used."""
+
+
+class Spool:
+    """The folder, and how much is in it.  Raises `SpoolError` where it cannot be made."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._lock = threading.Lock()
+        self.used_bytes = 0
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._recover()
+        except OSError as error:
+            raise SpoolError(
+                f"the spool {root} cannot be used: {error.strerror}; give the user of the station write access"
+            ) from error
+
+    def _recover(self) -> None:
+        """Half-written files of a crash go; what is complete is counted."""
+        for file in self.root.rglob("*"):
+            if file.suffix == ".part":
+                file.unlink(missing_ok=True)
+            elif file.is_file():
+                self.used_bytes += file.stat().st_size
+
+    def path(self, camera: str, digest: str, data: bytes) -> Path:
+        """Where a content belongs; `camera` must be a name that is safe as a folder's."""
+        kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "bin")
+        return self.root / camera / f"{digest}.{kind}"
+
+    def put(self, path: Path, data: bytes) -> os.stat_result:
+        """Writes a file whole; it survives a power cut once `settle` was called.  Raises `OSError`."""
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True)
+            _sync(self.root)
+        part = path.with_suffix(".part")
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        replaced = path.stat().st_size if path.exists() else 0
+        part.rename(path)
+        self._count(len(data) - replaced)
+        return path.stat()
+
+    @staticmethod
+    def settle(folders: set[Path]) -> None:
+        """Makes the names in these folders survive a power cut."""
+        for folder in folders:
+            _sync(folder)
+
+    def remove(self, path: Path) -> None:
+        """Deletes a file of the spool, if it is there; others are left alone."""
+        if self.root in path.parents and path.is_file():
+            size = path.stat().st_size
+            path.unlink()
+            self._count(-size)
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self.used_bytes += size
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

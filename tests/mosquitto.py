@@ -1,0 +1,135 @@
+"""A real Mosquitto on a free loopback port, cameras that publish to it, and a subscriber that keeps all it hears."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from tests.station.test_flow import until
+
+BINARY = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+PLAIN = """
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence true
+persistence_location {folder}/
+autosave_on_changes true
+autosave_interval 1
+max_queued_messages 0
+max_inflight_messages 0
+log_dest none
+"""
+
+
+class Mosquitto:
+    """The broker; it can be killed and started again, and frozen."""
+
+    def __init__(self, folder: Path, config: str = PLAIN) -> None:
+        if BINARY is None:
+            pytest.skip("there is no mosquitto: apt-get install mosquitto")
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o777)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self._file = folder / "mosquitto.conf"
+        self._file.write_text(config.format(port=self.port, folder=folder) + "user root\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert BINARY
+        self._process = subprocess.Popen([BINARY, "-c", str(self._file)])
+        assert until(self._answers, 20)
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process:
+            self.send(signal.SIGCONT)
+            self.send(number)
+            self._process.wait(20)
+            self._process = None
+
+
+@contextmanager
+def running(folder: Path, config: str = PLAIN) -> Iterator[Mosquitto]:
+    broker = Mosquitto(folder, config)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop(signal.SIGKILL)
+
+
+class Peer:
+    """A camera or a subscriber, as a real client with a session of its own."""
+
+    def __init__(self, port: int, name: str, *topics: str) -> None:
+        self.messages: list[MQTTMessage] = []
+        self._topics = topics
+        self._ready = threading.Event()
+        self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+        self.client.max_queued_messages = 0
+        self.client.reconnect_delay_set(1, 1)
+        self.client.on_connect = self._on_connect
+        self.client.on_subscribe = lambda *_: self._ready.set()
+        self.client.on_message = lambda _, __, message: self.messages.append(message)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0xFFFFFFFF
+        self.client.connect("127.0.0.1", port, 5, clean_start=False, properties=properties)
+        self.client.loop_start()
+        assert self._ready.wait(20)
+
+    def _on_connect(self, *_: Any) -> None:
+        for topic in self._topics:
+            self.client.subscribe(topic, qos=1)
+        if not self._topics:
+            self._ready.set()
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes | str,
+        user: Mapping[str, str] | None = None,
+        reply: tuple[str, bytes] | None = None,
+        qos: int = 1,
+        retain: bool = False,
+    ) -> Any:
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if user:
+            properties.UserProperty = list(user.items())
+        if reply:
+            properties.ResponseTopic, properties.CorrelationData = reply
+        info = self.client.publish(topic, payload, qos, retain, properties)
+        assert info.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
+        return info
+
+    def on(self, topic: str) -> list[str]:
+        return [message.payload.decode() for message in list(self.messages) if message.topic == topic]
+
+    def told(self, topic: str) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.on(topic)]
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
