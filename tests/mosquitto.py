@@ -86,6 +86,7 @@ class Peer:
 
     def __init__(self, port: int, name: str, *topics: str) -> None:
         self.messages: list[MQTTMessage] = []
+        self.confirmed: set[int] = set()
         self._topics = topics
         self._ready = threading.Event()
         self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
@@ -94,6 +95,7 @@ class Peer:
         self.client.on_connect = self._on_connect
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.on_message = lambda _, __, message: self.messages.append(message)
+        self.client.on_publish = lambda _, __, packet, *___: self.confirmed.add(packet)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0xFFFFFFFF
         self.client.connect("127.0.0.1", port, 5, clean_start=False, properties=properties)
@@ -114,7 +116,8 @@ class Peer:
         reply: tuple[str, bytes] | None = None,
         qos: int = 1,
         retain: bool = False,
-    ) -> Any:
+    ) -> int:
+        """The packet's number, which is among the `confirmed` when the broker has it."""
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if user:
             properties.UserProperty = list(user.items())
@@ -122,7 +125,7 @@ class Peer:
             properties.ResponseTopic, properties.CorrelationData = reply
         info = self.client.publish(topic, payload, qos, retain, properties)
         assert info.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
-        return info
+        return info.mid
 
     def on(self, topic: str) -> list[str]:
         return [message.payload.decode() for message in list(self.messages) if message.topic == topic]

@@ -107,3 +107,10 @@ def test_a_picture_that_comes_as_a_message_is_told_as_an_age(box: Box, peer: Pee
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "station/hut/camera/ridge/image" in why.stdout, why.stderr
+
+
+def test_nothing_is_lost_or_doubled_while_station_broker_and_connection_die(tmp_path: Path, bundle: Path) -> None:
+    from tests.station.chaos import chaos  # noqa: PLC0415  it needs what stands above
+
+    with running(tmp_path / "mosquitto") as broker:
+        print(chaos(tmp_path, bundle, broker, count=150, seconds=30))

@@ -1,0 +1,134 @@
+"""Pictures over a broker while the station is killed, the broker is killed, and the connection is frozen.
+
+A real station, a real Mosquitto, real signals.  Cameras keep what the broker did not confirm, and after the
+broker died send again what they sent just before: a broker that is killed forgets what it had not written yet.
+The subscriber asks for a replay where it sees a gap, for the same reason.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import picture
+from tests.mosquitto import Mosquitto, Peer
+from tests.station.test_flow import until
+from tests.station.test_mqtt import HEARD, IMAGE, Box
+
+CAMERAS = ("ridge", "creek", "den")
+UNWRITTEN = 200
+"""How many pictures back a camera begins again after the broker died."""
+
+
+def the_picture(number: int) -> bytes:
+    return picture(number % 250, seed=number, width=160, height=120)
+
+
+class Cameras:
+    """Publish pictures 0 to count - 1, each until the broker has confirmed it."""
+
+    def __init__(self, peer: Peer, count: int, per_second: float) -> None:
+        self._peer = peer
+        self._count = count
+        self._pause_s = 1 / per_second
+        self._next = 0
+        self._tick = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def begin_again(self) -> None:
+        self._next = max(0, self._next - UNWRITTEN)
+
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while self._next < self._count:
+            number = self._next
+            self._next += 1
+            name = f"IMG_{number:04}.JPG"
+            packet = self._peer.publish(IMAGE.format(CAMERAS[number % 3]), the_picture(number), {"filename": name})
+            assert until(lambda packet=packet: packet in self._peer.confirmed, 60)  # type: ignore[misc]
+            self._tick.wait(self._pause_s)
+
+
+def told(subscriber: Peer) -> list[dict[str, Any]]:
+    """Estimates, live and replayed."""
+    both = subscriber.told("station/hut/estimates") + subscriber.told("station/hut/replay")
+    return [message for message in both if "seq" in message]
+
+
+def gaps(subscriber: Peer, newest: int) -> list[int]:
+    return sorted(set(range(1, newest + 1)) - {message["seq"] for message in told(subscriber)})
+
+
+def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: float, seed: int = 1) -> str:
+    """Runs it, asserts that nothing was lost or doubled, and says what happened."""
+    chance, begun = random.Random(seed), time.monotonic()  # noqa: S311
+    subscriber = Peer(broker.port, "subscriber", *HEARD)
+    box = Box(folder, bundle, broker.port)
+    box.start()
+    assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
+    publisher = Peer(broker.port, "gateway")
+    cameras = Cameras(publisher, count, count / seconds)
+    blows: Counter[str] = Counter()
+    while not cameras.done:
+        until(lambda: cameras.done, chance.uniform(0.2, 3.0))
+        blow = chance.choice(["station", "station", "station", "broker", "frozen broker", "frozen station"])
+        blows[blow] += 1
+        if blow == "station":
+            box.kill()
+            until(lambda: False, chance.uniform(0, 1))
+            box.start()
+            until(lambda: cameras.done, chance.uniform(3, 6))  # it takes seconds to start
+        elif blow == "broker":
+            broker.stop(chance.choice([signal.SIGKILL, signal.SIGTERM]))
+            until(lambda: False, chance.uniform(0, 2))
+            broker.start()
+            cameras.begin_again()
+        else:
+            frozen = box.process.send_signal if blow == "frozen station" and box.process else broker.send
+            frozen(signal.SIGSTOP)
+            until(lambda: False, chance.uniform(0.5, 3))
+            frozen(signal.SIGCONT)
+    observed = "SELECT count(*) FROM frames WHERE outcome = 'observed'"
+    assert until(lambda: box.ask(observed) == [(count,)], 300), (box.ask(observed), box.log[-3000:])
+    assert until(lambda: box.ask("SELECT count(*) FROM outbox") == [(0,)], 60)
+    lost = gaps(subscriber, count)
+    until(lambda: not gaps(subscriber, count), 3)
+    missing = gaps(subscriber, count)
+    for seq in missing:
+        subscriber.publish("station/hut/cmd/replay", json.dumps({"from_seq": seq, "to_seq": seq}))
+    assert until(lambda: not gaps(subscriber, count), 30), (gaps(subscriber, count), lost)
+    assert box.kill(signal.SIGTERM) == 0, box.log[-2000:]
+    check(box, subscriber, count)
+    repeats = len(told(subscriber)) - count
+    subscriber.close()
+    publisher.close()
+    return (
+        f"{count} pictures in {time.monotonic() - begun:.0f} s: {dict(blows)}; {repeats} messages told twice, "
+        f"{len(missing)} lost by the killed broker and replayed"
+    )
+
+
+def check(box: Box, subscriber: Peer, count: int) -> None:
+    """Exactly so many images and estimates, numbered without a gap; repeats are equal."""
+    assert box.ask("SELECT count(DISTINCT digest), count(*) FROM frames WHERE outcome = 'observed'") == [(count, count)]
+    assert box.ask("SELECT count(*) FROM frames WHERE outcome IS NULL OR outcome = 'rejected'") == [(0,)]
+    assert box.ask("SELECT count(*), min(id), max(id) FROM estimates") == [(count, 1, count)]
+    assert box.ask("PRAGMA integrity_check") == [("ok",)]
+    ids: dict[str, Any] = {}
+    for message in told(subscriber):
+        assert ids.setdefault(message["id"], message) == message
+    assert sorted(message["seq"] for message in ids.values()) == list(range(1, count + 1))
+    stored = dict(box.ask("SELECT id, age_years FROM estimates"))
+    assert {message["seq"]: message["age_years"] for message in ids.values()} == stored
+    spooled = [file for file in (box.folder / "spool").rglob("*") if file.is_file()]
+    assert len(spooled) == count
