@@ -337,9 +337,8 @@ class Store:
         """A second copy; or the original itself, whose time was set after it was read."""
         if original == frame.id:
             raise RuntimeError(f"frame {frame.id} had its outcome already")
-        path, camera, people = self._db.conn.execute(
-            "SELECT path, camera, people FROM frames WHERE id = ?", [original]
-        ).fetchone()
+        row = self._db.conn.execute("SELECT path, camera, people FROM frames WHERE id = ?", [original]).fetchone()
+        path, camera, people = row or (None, None, None)
         if frame.topic is None and (path, camera) == (frame.path, frame.camera):
             self._db.conn.execute("DELETE FROM frames WHERE id = ?", [frame.id])
             seen = [frame.size_bytes, frame.modified_ns, original]

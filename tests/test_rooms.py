@@ -13,6 +13,7 @@ from tests.bare import ROOT, run_with_only, with_dependencies
 
 ROOMS = {
     "watchdog": {"station/intake.py"},
+    "paho": {"station/broker.py"},
     "torch": {"station/ages.py", "training"},
     "PIL": {"station/pictures.py"},
     "sqlite_utils": {"station/schema.py", "station/store.py", "station/history.py", "station/vitals.py"},

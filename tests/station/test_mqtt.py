@@ -53,6 +53,13 @@ class Box:
         self.process.send_signal(number)
         return self.process.wait(60)
 
+    def listens(self) -> bool:
+        """Whether a newly started process handles SIGTERM by now."""
+        assert self.process
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
     def ask(self, sql: str) -> list[tuple[object, ...]]:
         return rows(self.database, sql)
 

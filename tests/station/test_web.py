@@ -159,6 +159,7 @@ def test_a_silent_camera_is_told_everywhere_from_the_start_until_it_is_heard(box
     assert until(lambda: box.get("/healthz")[0] == 200, 20)
     assert until(lambda: box.messages()["station/hut/camera/ridge/status"]["silent_since"] is None, 10)
     assert box.metric('station_camera_silent{camera="ridge"}') == 0
+    assert until(lambda: "no longer: camera ridge" in box.log.read_text(), 20)
     box.stop()
     log = box.log.read_text()
     assert log.count("WARNING camera ridge is silent since") == 1
