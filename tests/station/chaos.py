@@ -107,7 +107,9 @@ def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: fl
     for seq in missing:
         subscriber.publish("station/hut/cmd/replay", json.dumps({"from_seq": seq, "to_seq": seq}))
     assert until(lambda: not gaps(subscriber, count), 30), (gaps(subscriber, count), lost)
-    assert box.kill(signal.SIGTERM) == 0, box.log[-2000:]
+    assert box.is_up()
+    ended = box.kill(signal.SIGTERM)
+    assert ended == 0, (ended, box.log[-500:])
     check(box, subscriber, count)
     repeats = len(told(subscriber)) - count
     subscriber.close()

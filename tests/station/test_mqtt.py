@@ -42,12 +42,18 @@ class Box:
         self.folder = folder
         self.database = folder / "station.db"
         (folder / "station.toml").write_text(CONFIG.format(bundle=bundle, port=port, more=more))
+        self._begun = 0
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "station", "run", "--config", str(self.folder / "station.toml")]
+        self._begun = len(self.log) if (self.folder / "log.txt").exists() else 0
         with (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log)
+
+    def is_up(self) -> bool:
+        """Waits until the last start has led to a connection."""
+        return until(lambda: "connected to the broker" in self.log[self._begun :], 60)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         assert self.process
