@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from station import settings
-from station.settings import Camera, Faces, Line, Settings, SettingsError, Station
+from station.settings import Camera, Faces, Line, Mqtt, Privacy, Settings, SettingsError, Station
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "station.toml"
 
@@ -70,6 +70,30 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     assert read.cameras["a"].folder == tmp_path / "pictures"
 
 
+def test_the_brokers_files_count_from_the_file_too(tmp_path: Path) -> None:
+    read = load(tmp_path, '[mqtt]\npassword_file = "p"\nca_file = "/etc/ca.crt"\n')
+    assert (read.mqtt.spool, read.mqtt.password_file) == (tmp_path / "spool", tmp_path / "p")
+    assert read.mqtt.ca_file == Path("/etc/ca.crt")
+
+
+def test_the_spool_is_no_cameras_folder(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, '[mqtt]\nhost = "broker"\nspool = "p/spool"\n[cameras.a]\nfolder = "p"\n')
+    assert "cameras.a.folder and mqtt.spool overlap" in told
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("station/image", "a level must be {camera}"),
+        ("{camera}/#", "use {label} for a level that may be anything"),
+        ("{camera}/{cam}", "{cam} is none of"),
+        ("x{camera}", "a level must be {camera}"),
+    ],
+)
+def test_a_wrong_topic_pattern_is_refused(tmp_path: Path, pattern: str, words: str) -> None:
+    assert words in mistakes(tmp_path, f'[mqtt]\nimages = ["{pattern}"]\n')
+
+
 def test_overlapping_folders_are_refused(tmp_path: Path) -> None:
     told = mistakes(tmp_path, '[cameras.a]\nfolder = "p"\n[cameras.b]\nfolder = "p/below"\n')
     assert "cameras.a.folder and cameras.b.folder overlap" in told
@@ -109,16 +133,20 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
 
 def test_the_example_documents_every_key_with_its_default() -> None:
     raw = tomllib.loads(EXAMPLE.read_text())
-    for name, section in (("station", Station), ("line", Line), ("faces", Faces)):
-        assert set(raw[name]) == set(section.model_fields)
+    plain = {"station": Station, "line": Line, "faces": Faces, "mqtt": Mqtt, "privacy": Privacy}
+    for name, section in plain.items():
+        optional = {key for key, field in section.model_fields.items() if field.default is None}
+        assert set(raw[name]) == set(section.model_fields) - optional
         assert section.model_validate(raw[name]) == section()
+        for key in optional:
+            assert f"\n# {key} = " in EXAMPLE.read_text(), key
     # The example's camera differs from the defaults in its folder alone; what is optional stands in comments.
     text = EXAMPLE.read_text()
     ridge = raw["cameras"]["ridge"]
     assert Camera.model_validate(ridge) == Camera(folder=Path(ridge["folder"]))
     for key in Camera.model_fields:
         assert f"\n{key} = " in text or f"\n# {key} = " in text, key
-    for section in (Station, Line, Faces, Camera):
+    for section in (*plain.values(), Camera):
         for key, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{key} is not documented"
             assert field.description in text, f"{key}: {field.description}"
