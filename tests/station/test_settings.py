@@ -73,6 +73,30 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     assert read.cameras["a"].folder == tmp_path / "pictures"
 
 
+def test_the_brokers_files_count_from_the_file_too(tmp_path: Path) -> None:
+    read = load(tmp_path, '[mqtt]\npassword_file = "p"\nca_file = "/etc/ca.crt"\n')
+    assert (read.mqtt.spool, read.mqtt.password_file) == (tmp_path / "spool", tmp_path / "p")
+    assert read.mqtt.ca_file == Path("/etc/ca.crt")
+
+
+def test_the_spool_is_no_cameras_folder(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, '[mqtt]\nhost = "broker"\nspool = "p/spool"\n[cameras.a]\nfolder = "p"\n')
+    assert "cameras.a.folder and mqtt.spool overlap" in told
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("station/image", "a level must be {camera}"),
+        ("{camera}/#", "use {label} for a level that may be anything"),
+        ("{camera}/{cam}", "{cam} is none of"),
+        ("x{camera}", "a level must be {camera}"),
+    ],
+)
+def test_a_wrong_topic_pattern_is_refused(tmp_path: Path, pattern: str, words: str) -> None:
+    assert words in mistakes(tmp_path, f'[mqtt]\nimages = ["{pattern}"]\n')
+
+
 def test_overlapping_folders_are_refused(tmp_path: Path) -> None:
     told = mistakes(tmp_path, '[cameras.a]\nfolder = "p"\n[cameras.b]\nfolder = "p/below"\n')
     assert "cameras.a.folder and cameras.b.folder overlap" in told
