@@ -82,7 +82,9 @@ print(sorted({{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils"}} 
 
 
 def test_the_readme_names_every_command() -> None:
-    program = "from station.__main__ import app; print(*[c.name or c.callback.__name__ for c in app.registered_commands])"
+    program = (
+        "from station.__main__ import app; print(*[c.name or c.callback.__name__ for c in app.registered_commands])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in done.stdout.split() if f"station {name}" not in readme]

@@ -127,7 +127,9 @@ def test_check_finds_everything_at_once_each_with_its_remedy(tmp_path: Path, bun
         assert words in told
     if os.geteuid():
         (tmp_path / "pictures").chmod(0)
-        assert "give the user of the station read access" in station("check", "--config", tmp_path / "good.toml", status=1)
+        assert "give the user of the station read access" in station(
+            "check", "--config", tmp_path / "good.toml", status=1
+        )
 
 
 def test_the_demo_does_not_touch_a_folder_of_other_files(tmp_path: Path) -> None:

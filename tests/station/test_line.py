@@ -129,9 +129,12 @@ def test_real_camera_pictures_give_the_times_in_their_names(tmp_path: Path, bund
     assert len(named) > 60
     for path, time in named.items():
         local = datetime.strptime(path.split("__", 1)[1][:20], "%Y-%m-%d__%H-%M-%S")  # noqa: DTZ007
-        assert datetime.fromisoformat(time).astimezone(datetime.fromisoformat("2026-01-01T00:00+08:00").tzinfo).replace(
-            tzinfo=None
-        ) == local
+        assert (
+            datetime.fromisoformat(time)
+            .astimezone(datetime.fromisoformat("2026-01-01T00:00+08:00").tzinfo)
+            .replace(tzinfo=None)
+            == local
+        )
 
 
 def test_the_end_of_the_device_ends_the_scan_with_its_error_and_counts_as_a_crash(tmp_path: Path, bundle: Path) -> None:

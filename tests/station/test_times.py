@@ -30,7 +30,9 @@ def test_the_offset_comes_first_then_the_cameras_zone(
     assert (time.utc, time.source, time.impossible) == (utc, source, False)
 
 
-@pytest.mark.parametrize("taken", ["1999:12:31 10:00:00", "2026:06:02 10:00:00", "2026:13:01 10:00:00", "0001:01:01 00:00:00"])
+@pytest.mark.parametrize(
+    "taken", ["1999:12:31 10:00:00", "2026:06:02 10:00:00", "2026:13:01 10:00:00", "0001:01:01 00:00:00"]
+)
 def test_an_impossible_clock_is_kept_as_written_and_flagged(taken: str) -> None:
     time = captured(taken, None, FILE_NS, CHINA, NOW)
     assert time.impossible
