@@ -79,7 +79,7 @@ def gaps(subscriber: Peer, newest: int) -> list[int]:
 
 def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: float, seed: int = 1) -> str:
     """Runs it, asserts that nothing was lost or doubled, and says what happened."""
-    chance, begun = random.Random(seed), time.monotonic()  # noqa: S311
+    chance, begun = random.Random(seed), time.monotonic()
     subscriber = Peer(broker.port, "subscriber", *HEARD)
     box = Box(folder, bundle, broker.port)
     box.start()

@@ -96,7 +96,7 @@ def test_a_wrong_password_is_said_and_a_right_one_lets_in(tmp_path: Path, caplog
             wanted = how(mosquitto.port, username="hut", password_file=tmp_path / "password")
             broker, ears = connecting(access(wanted, "hut"))
             with broker:
-                assert until(lambda let_in=let_in, ears=ears: bool(ears.ups) if let_in else "refuses" in caplog.text)  # type: ignore[misc]
+                assert until(lambda let_in=let_in, ears=ears: bool(ears.ups) if let_in else "refuses" in caplog.text)
     assert "Not authorized" in caplog.text
     assert "wrong" not in caplog.text
 
@@ -125,7 +125,7 @@ def test_tls_with_the_stations_own_certificate(tmp_path: Path) -> None:
         for given, let_in in ((own, True), (files, False)):
             broker, ears = connecting(access(how(mosquitto.port, **given), "hut"))
             with broker:
-                assert until(lambda ears=ears: bool(ears.ups), 10 if let_in else 1) is let_in  # type: ignore[misc]
+                assert until(lambda ears=ears: bool(ears.ups), 10 if let_in else 1) is let_in
 
 
 def old_broker(server: socket.socket, versions: list[int]) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ class Box:
         self.process.send_signal(number)
         return self.process.wait(60)
 
-    def ask(self, sql: str) -> list[tuple[object, ...]]:
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return rows(self.database, sql)
 
     def count(self, what: str) -> int:
@@ -72,7 +73,7 @@ class Box:
             [(count,)] = self.ask(f"SELECT count(*) FROM {what}")
         except sqlite3.OperationalError:
             return 0
-        return int(str(count))
+        return int(count)
 
     def memory_mb(self) -> float:
         assert self.process
@@ -208,7 +209,7 @@ def test_a_frame_with_a_person_is_counted_told_of_nothing_and_deleted(box: Box, 
         (box.folder / "spool" / camera).mkdir(parents=True)
         (box.folder / "spool" / camera / "megadetector.json").write_text(json.dumps(results))
         peer.publish(IMAGE.format(camera), content)
-        assert until(lambda camera=camera: peer.told(f"station/hut/camera/{camera}/status"), 60), box.log  # type: ignore[misc]
+        assert until(lambda camera=camera: peer.told(f"station/hut/camera/{camera}/status"), 60), box.log
     assert until(lambda: box.count("frames WHERE unspooled_at IS NOT NULL") == 2)
     assert box.ask("SELECT outcome, people FROM frames ORDER BY id") == [("observed", 1), ("duplicate", 1)]
     assert list((box.folder / "spool").rglob("*.jpg")) == []

@@ -125,7 +125,7 @@ def test_states_go_first_then_estimates_in_order_and_a_row_goes_when_it_is_confi
     assert not until(lambda: len(broker.taken) > broker.window, 0.2)
     assert broker.taken[0].topic == "station/hut/camera/ridge/status"
     for number in range(1, 12):
-        assert until(lambda number=number: len(broker.taken) >= number)  # type: ignore[misc]
+        assert until(lambda number=number: len(broker.taken) >= number)
         outbox.sent(Sent(1, number), None)
     assert until(lambda: mail.depth() == 0)
     assert broker.seqs() == list(range(1, 11))

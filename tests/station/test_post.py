@@ -110,7 +110,7 @@ def test_a_message_that_comes_again_is_one_picture(office: Office) -> None:
     for wave in range(1, 4):
         for _ in range(3):
             office.send(RIDGE, b"same")
-        assert until(lambda wave=wave: office.wire.acknowledged == 3 * wave)  # type: ignore[misc]
+        assert until(lambda wave=wave: office.wire.acknowledged == 3 * wave)
         if wave == 2:
             office.record_all()
             next((office.spool.root / "ridge").iterdir()).unlink()  # done with: it is not spooled again

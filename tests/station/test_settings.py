@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from station import settings
 from station.settings import Camera, Faces, Line, Mqtt, Privacy, Settings, SettingsError, Station
 
@@ -133,7 +134,13 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
 
 def test_the_example_documents_every_key_with_its_default() -> None:
     raw = tomllib.loads(EXAMPLE.read_text())
-    plain = {"station": Station, "line": Line, "faces": Faces, "mqtt": Mqtt, "privacy": Privacy}
+    plain: dict[str, type[BaseModel]] = {
+        "station": Station,
+        "line": Line,
+        "faces": Faces,
+        "mqtt": Mqtt,
+        "privacy": Privacy,
+    }
     for name, section in plain.items():
         optional = {key for key, field in section.model_fields.items() if field.default is None}
         assert set(raw[name]) == set(section.model_fields) - optional
