@@ -48,7 +48,7 @@ def now() -> datetime:
 
 
 @app.command(epilog="Example: `station run --config /etc/station/station.toml`")
-def run(config: Config = Path("config/station.toml")) -> None:
+def run(config: Config = Path("station.toml")) -> None:
     """Watch the camera folders and estimate what arrives, until stopped (SIGTERM or Ctrl-C)."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     from station import daemon, settings  # noqa: PLC0415
@@ -57,7 +57,7 @@ def run(config: Config = Path("config/station.toml")) -> None:
 
 
 @app.command(epilog="Example: `station check --config station.toml`")
-def check(config: Config = Path("config/station.toml")) -> None:
+def check(config: Config = Path("station.toml")) -> None:
     """Tell everything that is wrong with configuration, folders, bundle, database, device and space."""
     from station import check, terminal  # noqa: PLC0415
 

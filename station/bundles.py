@@ -64,7 +64,7 @@ class Card:
     crop_margin: float
     """Added around a face box on each side, as a fraction of the box's longer side."""
     temperature: float
-    """Already inside the program; stated for the record."""
+    """Already inside the program; it divides what a picture adds to the prior over the training ages."""
     interval_quantile: float | None
     """Half the 90% interval in standard deviations (conformal by individual); None: too few animals to know."""
     loss: str
@@ -123,8 +123,11 @@ def writing(bundle: Path) -> Iterator[Path]:
     """
     if bundle.exists():
         raise BundleError(f"{bundle} exists already, and a bundle is never changed: choose another --out")
-    bundle.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{bundle.name}.", dir=bundle.parent))
+    try:
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{bundle.name}.", dir=bundle.parent))
+    except OSError as error:
+        raise BundleError(f"{bundle} cannot be written: {error.strerror}; choose another --out") from error
     try:
         yield scratch
         scratch.chmod(0o755)

@@ -30,6 +30,7 @@ class StationError(Exception):
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ManifestError      training.manifest  a training manifest is wrong
+    ├── NetworkError       training.networks  a network is unknown or does not fit
     └── WeightsError       training.networks  pretrained weights cannot be had
     ```
     A bad picture is not among them: it is an outcome (`Rejection`), recorded with its reason.

@@ -300,11 +300,15 @@ def _observing(root: Path, how: settings.Folder, events: queue.SimpleQueue[tuple
     if not root.is_dir():
         raise FolderError(f"the folder {root} is not there; mount it, or correct the path")
     observer.schedule(_Events(events), str(root), recursive=how.recursive)
-    observer.start()
     watchdog_log.addHandler(lost)
+    try:
+        observer.start()
+    except OSError as error:  # the listing is the truth: it goes on without the doorbell
+        log.error("%s cannot be watched and is only listed: %s; raise fs.inotify.max_user_watches", root, error)
     try:
         yield
     finally:
         watchdog_log.removeHandler(lost)
-        observer.stop()
-        observer.join()
+        if observer.is_alive():
+            observer.stop()
+            observer.join()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from station.domain import Box, Pixels, Reason
+from station.domain import WHOLE, Box, Pixels, Reason
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
@@ -107,8 +107,8 @@ class Picture:
     def crops(self, boxes: Sequence[Box], size_px: int, margin: float = 0.0) -> Pixels:
         """Square crops around `boxes`, uint8, N x 3 x `size_px` x `size_px`: alike in training and in service.
 
-        `margin` widens a box on each side by that fraction of its longer side.  What lies outside the picture is
-        grey.  Raises `BadPicture`.
+        `margin` widens a box on each side by that fraction of its longer side; the whole picture has none.  What
+        lies outside the picture is grey.  Raises `BadPicture`.
         """
         if not boxes:
             return np.empty((0, 3, size_px, size_px), np.uint8)
@@ -118,7 +118,8 @@ class Picture:
 
 
 def _side(box: Box, width: float, height: float, margin: float) -> float:
-    return max(1.0, max(box.width * width, box.height * height) * (1 + 2 * margin))
+    around = 0.0 if box == WHOLE else margin  # beyond the whole picture there is only grey
+    return max(1.0, max(box.width * width, box.height * height) * (1 + 2 * around))
 
 
 def _square(image: Image.Image, box: Box, size_px: int, margin: float) -> Pixels:

@@ -19,6 +19,8 @@ from station.domain import CaptureTime, TimeSource
 Clock = Callable[[], datetime]
 """The time, with a zone: handed in from above, so that nothing below asks for it."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+BUILT = datetime(2026, 1, 1, tzinfo=UTC)
+"""A box whose clock is before this has lost the time, and cannot say what lies in the future."""
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 _TAKEN = re.compile(r"(\d{4})[:-](\d{2})[:-](\d{2})[ T](\d{2}):(\d{2}):(\d{2})")
 
@@ -93,7 +95,7 @@ def _given(text: str | None, zone: tzinfo) -> datetime | None:
 
 
 def _possible(utc: datetime, now: datetime) -> bool:
-    return EARLIEST <= utc <= now + timedelta(minutes=1)
+    return utc >= EARLIEST and (now < BUILT or utc <= now + timedelta(minutes=1))
 
 
 def _utc(local: datetime, zone: tzinfo, shift: timedelta) -> datetime | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from station.pictures import save_jpeg
 
+from station.pictures import save_jpeg
 from tests.tiny import tiny_bundle
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

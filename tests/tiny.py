@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from station.bundles import CARD, GOLDEN, PROGRAM, Card, Figure, TrainingData, writing
 
 SIZE_PX = 32
@@ -17,7 +18,7 @@ class Brightness(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("bins", torch.tensor(BINS))
+        self.bins = torch.nn.Buffer(torch.tensor(BINS))
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         means = crops.float().mean(dim=(2, 3)) / 255

@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from station import settings
 from station.broker import Access, Broker, BrokerError, Incoming, Sent, access
 from station.domain import Message
 from station.flow import Doorbell
-
 from tests.mosquitto import PLAIN, running
 from tests.station.test_flow import until
 

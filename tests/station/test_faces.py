@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from station.domain import WHOLE, Box, Face, Frame, Reason
 from station.faces import MegaDetector, Whole
 from station.pictures import BadPicture, Picture

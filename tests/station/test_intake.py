@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from station import history, settings
 from station.domain import Reason, Rejection
 from station.flow import Doorbell
 from station.intake import Folder, FolderError, Lister, Watcher
 from station.store import Store
-
 from tests.station.test_flow import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -172,12 +172,12 @@ def test_a_folder_moved_in_from_outside_is_listed(watching: Callable[..., Box], 
 
 
 def test_a_file_written_slowly_is_taken_once_when_complete(watching: Callable[..., Box], box: Box) -> None:
-    watching()
+    watching(settle_s=1.0)
     with (box.root / "slow.jpg").open("wb") as file:
         for _ in range(5):
             file.write(b"piece")
             file.flush()
-            assert not until(lambda: box.names(), 0.1)
+            assert not until(box.names, 0.1)
         last = box.root / "slow.jpg"
     assert until(lambda: box.names() == ["slow.jpg"], 10)
     with history.reading(box.file) as db:
@@ -207,6 +207,29 @@ def test_events_that_the_kernel_dropped_cost_no_file(box: Box, caplog: pytest.Lo
         assert until(lambda: len(box.admitted()) == 2001, 20)
         box.bell.stop()
     assert "overflowed" in caplog.text, "the queue was long enough after all: the test proves nothing"
+
+
+@pytest.fixture
+def no_watches_left() -> Iterator[None]:
+    limit = Path("/proc/sys/fs/inotify/max_user_watches")
+    before = limit.read_text()
+    try:
+        limit.write_text("0")
+    except OSError:
+        pytest.skip("only root can take the kernel's watches away")
+    yield
+    limit.write_text(before)
+
+
+@pytest.mark.usefixtures("no_watches_left")
+def test_a_folder_that_cannot_be_watched_is_listed_all_the_same(box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    with Watcher(box.lister(settle_s=0.05, rescan_s=1), box.bell):
+        put(box.root / "a.jpg")
+        assert until(lambda: box.names() == ["a.jpg"], 10)
+        put(box.root / "b.jpg")
+        assert until(lambda: box.names() == ["a.jpg", "b.jpg"], 10)
+        box.bell.stop()
+    assert "raise fs.inotify.max_user_watches" in caplog.text
 
 
 def test_a_folder_that_is_missing_at_first_is_watched_when_it_comes(box: Box, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from pydantic import BaseModel
+
 from station.messages import (
     CameraMessage,
     EstimateMessage,

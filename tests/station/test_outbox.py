@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from station.broker import Incoming, Sent
 from station.domain import CaptureTime, Message, Observed, TimeSource
 from station.flow import Doorbell
@@ -18,7 +19,6 @@ from station.outbox import Outbox
 from station.replay import MOST, Replay
 from station.shortage import Problems
 from station.store import Store
-
 from tests.station.test_flow import until
 from tests.station.test_store import candidate, observed, take
 from tests.tiny import card

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from station import settings
 from station.broker import Incoming, Sent
 from station.domain import Message
@@ -21,7 +22,6 @@ from station.post import Patterns, Post
 from station.shortage import Problems
 from station.spool import Spool
 from station.store import Store
-
 from tests.station.test_flow import until
 from tests.station.test_store import observed, take
 from tests.tiny import card

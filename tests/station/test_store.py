@@ -4,9 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
 from station import history
 from station.domain import (
     WHOLE,
@@ -27,7 +29,6 @@ from station.domain import (
 from station.flow import Doorbell
 from station.schema import StoreError
 from station.store import CHUNK, Candidate, Store
-
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -45,7 +46,7 @@ def store(file: Path) -> Iterator[Store]:
         yield store
 
 
-def candidate(number: int, lane: Lane = Lane.BACKLOG, **changes: object) -> Candidate:
+def candidate(number: int, lane: Lane = Lane.BACKLOG, **changes: Any) -> Candidate:
     return Candidate("ridge", f"/p/{number}.jpg", 10, 20, None, lane)._replace(**changes)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from station.domain import TimeSource
 from station.times import CameraClock, captured, zone
 
@@ -37,6 +38,12 @@ def test_an_impossible_clock_is_kept_as_written_and_flagged(taken: str) -> None:
     time = captured(taken, None, FILE_NS, CHINA, NOW)
     assert time.impossible
     assert time.as_recorded == taken
+
+
+def test_a_box_that_lost_its_own_clock_calls_no_picture_impossible() -> None:
+    lost = datetime(1970, 1, 1, tzinfo=UTC)
+    assert not captured("2026:05:01 10:00:00", None, FILE_NS, CHINA, lost).impossible
+    assert captured("1999:05:01 10:00:00", None, FILE_NS, CHINA, lost).impossible
 
 
 def test_the_files_time_counts_only_where_it_is_allowed() -> None:

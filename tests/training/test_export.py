@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from station.bundles import GOLDEN, PROGRAM, WEIGHTS, BundleError
-from tests.training.bare import run_without
+from tests.bare import run_without
 from training import export, networks
 from training.export import AgeProgram
 from training.head import Head

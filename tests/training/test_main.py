@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.bare import ROOT, run_without
+from tests.bare import ROOT, run_without
 from tests.training.drawn import drawn_manifest
 from training.__main__ import main
 
@@ -48,7 +48,8 @@ def test_ctrl_c_ends_with_130_and_leaves_no_half_bundle(tmp_path: Path) -> None:
     manifest = drawn_manifest(tmp_path, animals=2, pictures=1)
     with manifest.open("a", encoding="utf-8") as lines:
         lines.write("manifest.csv,animal-0,4\n")  # not a picture: that it is reported says that work has begun
-    command = [sys.executable, "-m", "training", "fit", str(manifest), "--out", str(tmp_path / "out" / "bundle")]
+    command = ["env", "--default-signal=INT"]  # which a shell's background jobs ignore
+    command += [sys.executable, "-m", "training", "fit", str(manifest), "--out", str(tmp_path / "out" / "bundle")]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None
         assert any("left out" in line for line in child.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.bare import run_without
+from tests.bare import run_without
 from training import networks
 from training.networks import NetworkError, WeightsError
 
