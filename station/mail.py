@@ -54,15 +54,13 @@ class Mail:
             ).fetchall()
         return [Waiting(id, Message(topic, payload, bool(held), rank)) for id, topic, payload, held, rank in rows]
 
-    @patient
     def sent(self, ids: Iterable[int]) -> None:
-        """The broker has them."""
+        """The broker has them.  Does not wait where the disk is full: the sender has that to tell."""
         with self._store.writing() as db:
             db.conn.executemany("DELETE FROM outbox WHERE id = ?", [(id,) for id in ids])
 
-    @patient
     def trim(self, limit: int) -> int:
-        """Beyond `limit` the oldest estimates go unsent; how many went."""
+        """Beyond `limit` the oldest estimates go unsent; how many went.  Does not wait either."""
         too_many = self.depth() - limit
         if too_many <= 0:
             return 0

@@ -18,7 +18,7 @@ from station.domain import Message
 from station.flow import Doorbell
 from station.mail import Mail
 from station.replay import Replay
-from station.shortage import FullError, Problems
+from station.shortage import Problems, is_full
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ TICK_S = 1.0
 ASIDE_S = 60.0
 """For how long a message that the broker refused is left out."""
 DRAIN_S = 2.0
+MOST_KEPT = 200
+"""Messages that the broker has and a full disk keeps from being deleted; then no more are sent."""
 
 
 class Outbox:
@@ -89,13 +91,10 @@ class Outbox:
             while not self._leaving.is_set():
                 self._await(TICK_S)
                 self._work()
-                self._trim()
             deadline = time.monotonic() + DRAIN_S
             while self._up and (self._work() or self._flying) and time.monotonic() < deadline:
                 self._await(0.1)
             self._settle()
-        except FullError:
-            log.warning("the disk is full: what the broker has is sent again later")
         except BaseException as error:  # noqa: BLE001  carried to the Line
             self._bell.fail(error)
 
@@ -120,26 +119,35 @@ class Outbox:
             return
         if refused is None:
             self._acknowledged.append(row)
-            self._problems.tell("outbox", None)
+            if not self._aside:
+                self._problems.tell("outbox", None)
         else:
             self._aside[row] = time.monotonic() + ASIDE_S
             self._problems.tell("outbox", f"the broker refuses messages: {refused}; give the station write access")
 
     def _settle(self) -> None:
-        if self._acknowledged:
-            self._mail.sent(self._acknowledged)
-            self._acknowledged.clear()
+        """Deletes what has arrived; where the disk is full, later."""
+        try:
+            if self._acknowledged:
+                self._mail.sent(self._acknowledged)
+                self._acknowledged.clear()
+            self._trim()
+            self._problems.tell("outbox disk", None)
+        except Exception as error:
+            if not is_full(error):
+                raise
+            self._problems.tell("outbox disk", "the disk with the database is full: messages go out slowly")
 
     def _work(self) -> bool:
-        """Deletes what has arrived and sends what there is room for; whether anything was sent."""
+        """Sends what there is room for; whether anything was sent."""
         self._settle()
         self._tell_problems()
-        room = self._link.window - len(self._flying)
+        room = self._link.window - len(self._flying) if len(self._acknowledged) < MOST_KEPT else 0
         self._aside = {row: until for row, until in self._aside.items() if until > time.monotonic()}
         if not self._up or room <= 0 or len(self._aside) >= self._link.window:
             return False
         flying = [row for row in self._flying.values() if row is not None]
-        waiting = self._mail.waiting(room, [*flying, *self._aside])
+        waiting = self._mail.waiting(room, [*flying, *self._aside, *self._acknowledged])
         went = [self._send(one.message, one.id) for one in waiting]
         while len(went) < room and all(went) and (answer := self._replay.next()):
             went.append(self._send(answer.message, None, answer.correlation))

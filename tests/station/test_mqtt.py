@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +44,7 @@ class Box:
 
     def __init__(self, folder: Path, bundle: Path, port: int, more: str = "") -> None:
         self.folder = folder
+        self.port = port
         self.database = folder / "station.db"
         (folder / "station.toml").write_text(CONFIG.format(bundle=bundle, port=port, more=more))
         self._begun = 0
@@ -59,8 +65,20 @@ class Box:
         self.process.send_signal(number)
         return self.process.wait(60)
 
-    def ask(self, sql: str) -> list[tuple[object, ...]]:
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return rows(self.database, sql)
+
+    def count(self, what: str) -> int:
+        try:
+            [(count,)] = self.ask(f"SELECT count(*) FROM {what}")
+        except sqlite3.OperationalError:
+            return 0
+        return int(count)
+
+    def memory_mb(self) -> float:
+        assert self.process
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * 4096 / 1e6
 
     @property
     def log(self) -> str:
@@ -94,7 +112,7 @@ def peer(broker: Mosquitto, box: Box) -> Iterator[Peer]:
 def test_a_picture_that_comes_as_a_message_is_told_as_an_age(box: Box, peer: Peer) -> None:
     sent = {"captured_at": "2026-05-01T10:00:00+08:00", "filename": "../../IMG_1.JPG", "individual": "bao"}
     peer.publish(IMAGE.format("ridge"), picture(51), sent)
-    assert until(lambda: peer.told("station/hut/camera/ridge/status"), 60), box.log
+    assert until(lambda: peer.told("station/hut/estimates"), 60), box.log
     [estimate] = peer.told("station/hut/estimates")
     assert (estimate["individual"], estimate["camera"], estimate["file"]) == ("bao", "ridge", "IMG_1.JPG")
     assert (estimate["captured_at"], estimate["captured_source"]) == ("2026-05-01T02:00:00+00:00", "message")
@@ -113,6 +131,156 @@ def test_a_picture_that_comes_as_a_message_is_told_as_an_age(box: Box, peer: Pee
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "station/hut/camera/ridge/image" in why.stdout, why.stderr
+
+
+def test_with_the_broker_away_the_station_starts_works_and_tells_all_in_order_later(
+    tmp_path: Path, bundle: Path
+) -> None:
+    absent = Mosquitto(tmp_path / "mosquitto")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number:02}.jpg").write_bytes(picture(4 * number, seed=number, width=64, height=64))
+    more = '[cameras.ridge]\nfolder = "pictures"\nsettle_s = 0.0\n'
+    box = Box(tmp_path, bundle, absent.port, more)
+    box.start()
+    assert until(lambda: "cannot be reached" in box.log and box.count("outbox") == 61, 60), box.log
+    absent.start()
+    peer = Peer(absent.port, "ranger", *HEARD)
+    assert until(lambda: box.count("outbox") == 0, 60), box.log
+    assert until(lambda: len(peer.told("station/hut/estimates")) == 60)
+    assert [message["seq"] for message in peer.told("station/hut/estimates")] == list(range(1, 61))
+    assert box.kill(signal.SIGTERM) == 0
+    absent.stop()
+
+
+def test_the_broker_says_offline_when_the_station_is_gone_without_a_word(box: Box, peer: Peer) -> None:
+    box.kill()
+    assert until(lambda: peer.on("station/hut/status")[-1] == "offline", 20)
+
+
+def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Peer) -> None:
+    whole = picture(100)
+    for payload in (b"", b"Dear ranger, I am a text. " * 50, whole[: len(whole) // 2]):
+        peer.publish(IMAGE.format("ridge"), payload, {"filename": "../../x"})
+    peer.publish(IMAGE.format("ridge"), bytes(33_000_000))
+    peer.publish(IMAGE.format("no camera"), whole)
+    peer.publish("station/hut/cmd/replay", b"x", reply=("ranger/answers", b"1"))
+    peer.publish(IMAGE.format("creek"), whole)
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 4, 60), box.log
+    outcomes = dict(box.ask("SELECT coalesce(reason, outcome), count(*) FROM frames GROUP BY 1"))
+    assert outcomes == {"empty": 1, "not_an_image": 1, "truncated": 1, "observed": 1}
+    assert until(lambda: box.count("refusals") == 2)
+    assert dict(box.ask("SELECT reason, messages FROM refusals")) == {"too_large": 1, "camera": 1}
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_flood_has_its_outcomes_and_memory_stays_bounded(box: Box, peer: Peer, qos: int) -> None:
+    """As many a second as one client can publish; with QoS 0 what is too fast is dropped and counted."""
+    peer.publish(IMAGE.format("ridge"), picture(100))
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 1, 60)
+    before, count = box.memory_mb(), 20_000
+    camera = Peer(box.port, f"mad{qos}")
+    for number in range(count):
+        camera.publish(IMAGE.format("ridge" if number % 2 else "mad camera"), f"nonsense {number % 500}", qos=qos)
+    ends = "SELECT (SELECT sum(messages) FROM refusals), (SELECT count(*) FROM frames WHERE outcome IS NOT NULL)"
+    peer.publish(IMAGE.format("ridge"), picture(120))
+    assert until(lambda: box.count("frames WHERE outcome = 'observed'") == 2, 120), box.ask(ends)
+    refused = dict(box.ask("SELECT reason, messages FROM refusals"))
+    if qos == 1:
+        assert until(lambda: dict(box.ask("SELECT reason, messages FROM refusals")) == {"camera": count / 2}, 60), (
+            refused
+        )
+        assert until(lambda: box.count("frames WHERE reason = 'not_an_image'") == 250, 60)
+    assert box.memory_mb() < before + 100, (before, box.memory_mb())
+    camera.close()
+
+
+@pytest.mark.parametrize("box", ['[faces]\nfinder = "megadetector"\n'], indirect=True, ids=["megadetector"])
+def test_a_frame_with_a_person_is_counted_told_of_nothing_and_deleted(box: Box, peer: Peer) -> None:
+    person = {"category": "2", "conf": 0.9, "bbox": [0.1, 0.1, 0.2, 0.2]}
+    animal = {"category": "1", "conf": 0.9, "bbox": [0.5, 0.5, 0.2, 0.2]}
+    content = picture(100)
+    results = {
+        "detection_categories": {"1": "animal", "2": "person"},
+        "images": [{"file": f"{hashlib.sha256(content).hexdigest()}.jpg", "detections": [person, animal]}],
+    }
+    for camera in ("ridge", "creek"):
+        (box.folder / "spool" / camera).mkdir(parents=True)
+        (box.folder / "spool" / camera / "megadetector.json").write_text(json.dumps(results))
+        peer.publish(IMAGE.format(camera), content)
+        assert until(lambda camera=camera: peer.told(f"station/hut/camera/{camera}/status"), 60), box.log
+    assert until(lambda: box.count("frames WHERE unspooled_at IS NOT NULL") == 2)
+    assert box.ask("SELECT outcome, people FROM frames ORDER BY id") == [("observed", 1), ("duplicate", 1)]
+    assert list((box.folder / "spool").rglob("*.jpg")) == []
+    assert (box.count("faces"), peer.told("station/hut/estimates")) == (0, [])
+
+
+def test_a_subscriber_gets_again_what_it_missed(box: Box, peer: Peer) -> None:
+    for number in range(5):
+        peer.publish(IMAGE.format("ridge"), picture(50, seed=number))
+    assert until(lambda: len(peer.told("station/hut/estimates")) == 5, 60)
+    late = Peer(box.port, "late", "late/answers")
+    late.publish("station/hut/cmd/replay", '{"from_seq": 2, "to_seq": 4}', reply=("late/answers", b"mine"))
+    assert until(lambda: len(late.messages) == 4)
+    *again, end = late.told("late/answers")
+    assert again == peer.told("station/hut/estimates")[1:4]
+    assert end["newest_seq"] == 5
+    assert {message.properties.CorrelationData for message in late.messages} == {b"mine"}  # type: ignore[union-attr]
+    late.close()
+
+
+def test_a_retained_picture_is_one_picture(box: Box, peer: Peer) -> None:
+    peer.publish(IMAGE.format("ridge"), picture(100), retain=True)
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 1, 60)
+    box.kill()
+    box.start()
+    assert box.is_up()
+    peer.publish(IMAGE.format("ridge"), picture(120))
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 2, 60)
+    assert box.ask("SELECT outcome FROM frames") == [("observed",)] * 2
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted, which only root may: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_when_the_disk_is_full_the_broker_keeps_the_pictures_and_all_goes_on_when_there_is_space(
+    tmp_path: Path, tmpfs: Path, broker: Mosquitto, bundle: Path
+) -> None:
+    box = Box(tmp_path, bundle, broker.port, f'spool = "{tmpfs}/spool"\n')
+    text = (tmp_path / "station.toml").read_text()
+    (tmp_path / "station.toml").write_text(text.replace('"station.db"', f'"{tmpfs}/station.db"'))
+    box.database = tmpfs / "station.db"
+    peer = Peer(broker.port, "ranger", *HEARD)
+    box.start()
+    assert box.is_up(), box.log
+    for number in range(100):
+        peer.publish(IMAGE.format("ridge"), picture(number, seed=number, width=320, height=240))
+        if number == 20:
+            assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 21, 60), box.log
+            (tmpfs / "ballast").write_bytes(bytes(max(0, shutil.disk_usage(tmpfs).free - 100_000)))
+    full = lambda: any("full" in p for told in peer.told("station/hut/health") for p in told["problems"])  # noqa: E731
+    assert until(full, 60), box.log
+    assert box.process and box.process.poll() is None
+    assert box.count("frames WHERE outcome IS NOT NULL") < 100
+    (tmpfs / "ballast").unlink()
+    subprocess.run(["mount", "-o", "remount,size=100m", str(tmpfs)], check=True)
+    assert until(lambda: box.count("frames WHERE outcome = 'observed'") == 100, 60), box.log
+    assert until(lambda: len({m["seq"] for m in peer.told("station/hut/estimates")}) == 100, 30)
+    assert until(lambda: peer.told("station/hut/health")[-1]["problems"] == [])
+    assert box.kill(signal.SIGTERM) == 0, box.log
+    assert box.ask("PRAGMA integrity_check") == [("ok",)]
+    peer.close()
 
 
 def test_nothing_is_lost_or_doubled_while_station_broker_and_connection_die(tmp_path: Path, bundle: Path) -> None:
