@@ -228,6 +228,8 @@ bundle = "{bundle}"
 [line]
 batch_faces = 8
 linger_s = 0.02
+[health]
+listen = ""
 [cameras.ridge]
 folder = "pictures"
 settle_s = 1.0

@@ -31,6 +31,9 @@ database = "station.db"
 bundle = "{bundle}"
 [line]
 linger_s = 0.02
+[health]
+listen = ""
+free_mb = 1
 [mqtt]
 host = "127.0.0.1"
 port = {port}
@@ -144,7 +147,7 @@ def test_with_the_broker_away_the_station_starts_works_and_tells_all_in_order_la
     more = '[cameras.ridge]\nfolder = "pictures"\nsettle_s = 0.0\n'
     box = Box(tmp_path, bundle, absent.port, more)
     box.start()
-    assert until(lambda: "cannot be reached" in box.log and box.count("outbox") == 61, 60), box.log
+    assert until(lambda: "cannot be reached" in box.log and box.count("outbox WHERE retained = 0") == 60, 60), box.log
     absent.start()
     peer = Peer(absent.port, "ranger", *HEARD)
     assert until(lambda: box.count("outbox") == 0, 60), box.log
@@ -179,7 +182,7 @@ def test_a_flood_has_its_outcomes_and_memory_stays_bounded(box: Box, peer: Peer,
     """As many a second as one client can publish; with QoS 0 what is too fast is dropped and counted."""
     peer.publish(IMAGE.format("ridge"), picture(100))
     assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 1, 60)
-    before, count = box.memory_mb(), 20_000
+    before, count = box.memory_mb(), 5_000
     camera = Peer(box.port, f"mad{qos}")
     for number in range(count):
         camera.publish(IMAGE.format("ridge" if number % 2 else "mad camera"), f"nonsense {number % 500}", qos=qos)
@@ -188,9 +191,9 @@ def test_a_flood_has_its_outcomes_and_memory_stays_bounded(box: Box, peer: Peer,
     assert until(lambda: box.count("frames WHERE outcome = 'observed'") == 2, 120), box.ask(ends)
     refused = dict(box.ask("SELECT reason, messages FROM refusals"))
     if qos == 1:
-        assert until(lambda: dict(box.ask("SELECT reason, messages FROM refusals")) == {"camera": count / 2}, 60), (
-            refused
-        )
+        # at least: what was not acknowledged when the connection was made anew comes, and is counted, again
+        assert until(lambda: sum(n for (n,) in box.ask("SELECT messages FROM refusals")) >= count / 2, 120), refused
+        assert box.ask("SELECT DISTINCT reason FROM refusals") == [("camera",)]
         assert until(lambda: box.count("frames WHERE reason = 'not_an_image'") == 250, 60)
     assert box.memory_mb() < before + 100, (before, box.memory_mb())
     camera.close()
@@ -277,7 +280,7 @@ def test_when_the_disk_is_full_the_broker_keeps_the_pictures_and_all_goes_on_whe
     subprocess.run(["mount", "-o", "remount,size=100m", str(tmpfs)], check=True)
     assert until(lambda: box.count("frames WHERE outcome = 'observed'") == 100, 60), box.log
     assert until(lambda: len({m["seq"] for m in peer.told("station/hut/estimates")}) == 100, 30)
-    assert until(lambda: peer.told("station/hut/health")[-1]["problems"] == [])
+    assert until(lambda: peer.told("station/hut/health")[-1]["problems"] == [], 90)
     assert box.kill(signal.SIGTERM) == 0, box.log
     assert box.ask("PRAGMA integrity_check") == [("ok",)]
     peer.close()

@@ -25,6 +25,8 @@ database = "station.db"
 bundle = "{bundle}"
 [line]
 linger_s = 0.02
+[health]
+listen = ""
 [cameras.ridge]
 folder = "pictures"
 settle_s = 0.1
