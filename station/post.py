@@ -121,6 +121,8 @@ class Post:
         self._waiting: deque[Incoming] = deque()
         self._connection = 0
         self._owed = False
+        self._short = False
+        self._patience_s = how.keepalive_s / 2
         self._leaving = False
         self._not_kept = 0
         self._said: dict[Refused, float] = {}
@@ -152,7 +154,11 @@ class Post:
         """Not for the post."""
 
     def heard(self, message: Incoming) -> None:
-        """Puts a message where it waits its turn; there is room for as many as the broker may send ahead."""
+        """Puts a message where it waits its turn; there is room for as many as the broker may send ahead.
+
+        Mosquitto 2.0 sends more: then the network waits, as long as the connection bears it and things move.  What
+        finds no place after that is let go unacknowledged, and the broker is made to send it again later.
+        """
         if message.topic in self.others:
             self.others[message.topic](message)
             message.acknowledge()
@@ -161,13 +167,12 @@ class Post:
             message = replace(message, payload=b"", refused_bytes=len(message.payload))
         most = self._how.receive_maximum
         with self._changed:
-            if not message.kept:
-                self._changed.wait_for(lambda: len(self._waiting) < most or self._leaving, timeout=RETRY_S)
-            if len(self._waiting) < (2 * most if message.kept else most):
+            self._changed.wait_for(lambda: len(self._waiting) < most or self._short or self._leaving, self._patience_s)
+            if len(self._waiting) < most:
                 self._waiting.append(message)
                 self._changed.notify_all()
             elif message.kept:
-                self._owed = True  # a broker that does not heed the receive maximum: it has to send this again
+                self._owed = True
             else:
                 self._not_kept += 1
 
@@ -185,6 +190,9 @@ class Post:
                         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
                         self._changed.notify_all()
                 batch = self._take(batch)
+                with self._changed:
+                    self._short = bool(batch)
+                    self._changed.notify_all()
                 self._settle_debts(idle=not batch)
         except BaseException as error:  # noqa: BLE001  carried to the Line
             self._bell.fail(error)

@@ -27,12 +27,12 @@ listener {port} 127.0.0.1
 allow_anonymous true
 persistence true
 persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
 max_queued_messages 0
 max_inflight_messages 0
 log_dest none
 """
+WRITES_AT_ONCE = f"{PLAIN}autosave_on_changes true\nautosave_interval 1\n"
+"""For a broker that is killed: it writes all it has after every change, which is slow with much to keep."""
 
 
 class Mosquitto:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mosquitto import running
+from tests.mosquitto import WRITES_AT_ONCE, running
 from tests.station.chaos import chaos
 from tests.tiny import tiny_bundle
 
@@ -15,7 +15,7 @@ def main(count: int = 2000, per_second: int = 10, seed: int = 1) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         folder.chmod(0o755)
-        with running(folder / "mosquitto") as broker:
+        with running(folder / "mosquitto", WRITES_AT_ONCE) as broker:
             print(chaos(folder, tiny_bundle(folder / "tiny"), broker, count, count / per_second, seed))
 
 
