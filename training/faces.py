@@ -26,6 +26,8 @@ class Faces:
     crops: Pixels
     ages_years: Numbers
     individuals: Names
+    rows: tuple[Row, ...]
+    """The manifests' rows they came from."""
     margin: float
     """Around boxes, on each side, as a fraction of the longer side."""
     left_out: int
@@ -72,6 +74,7 @@ def load(rows: Sequence[Row], input_px: int, margin: float, say: Callable[[str],
         np.stack([crop for _, crop in kept]),
         np.array([row.age_years for row, _ in kept], np.float64),
         np.array([row.individual for row, _ in kept], np.str_),
+        tuple(row for row, _ in kept),
         margin,
         len(rows) - len(kept),
     )

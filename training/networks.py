@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ class WeightsError(StationError):
 
 class NetworkError(StationError):
     """There is no network of that name, or it does not take pictures of that size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a network in the form it is served in, without its head."""
+
+    parameters: int
+    macs: int
+    """Multiply-adds for one picture."""
 
 
 class Backbone(nn.Module):
