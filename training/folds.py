@@ -45,6 +45,21 @@ def subject_exclusive(
     return tuple(Split(rows[fold != k], rows[fold == k]) for k in range(fold.max() + 1))
 
 
+def at_random(faces: int, count: int, seed: int = 0) -> tuple[Split, ...]:
+    """Splits that deal faces, not individuals: wrong on purpose, to show how much that flatters."""
+    fold = np.random.default_rng(seed).permutation(faces) % count
+    rows = np.arange(faces)
+    return tuple(Split(rows[fold != k], rows[fold == k]) for k in range(count))
+
+
+def numbered(splits: Sequence[Split], faces: int) -> Indices:
+    """The number of the split in which each face is tested, N."""
+    fold = np.zeros(faces, np.intp)
+    for number, split in enumerate(splits):
+        fold[split.test] = number
+    return fold
+
+
 def _counts(owner: Indices, individuals: int, ages_years: Numbers) -> Numbers:
     """Rows of each individual in each age class that occurs, individuals x classes."""
     edges = np.quantile(ages_years, np.linspace(0, 1, _AGE_BINS + 1)[1:-1])
