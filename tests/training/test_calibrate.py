@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibrate import Unseen, animal_weights, calibrate, moments, quantile, spread, temperature
+from training.calibrate import Unseen, animal_weights, calibrate, moments, quantile, temperature
 from training.labels import Bins
+from training.spreads import spread
 
 BINS = Bins(np.arange(41.0), 1.0)
 
