@@ -12,9 +12,8 @@ from tqdm import tqdm
 
 from station.domain import WHOLE, Box, Pixels
 from station.pictures import BadPicture, Picture
-from training.folds import Numbers
+from training.folds import Names, Numbers
 from training.manifest import ManifestError, PixelBox, Row
-from training.metrics import Names
 
 BOXED_MARGIN = 0.15
 

@@ -13,6 +13,7 @@ from training.manifest import ManifestError
 
 Indices = npt.NDArray[np.intp]
 Numbers = npt.NDArray[np.float64]
+Names = npt.NDArray[Any]
 _AGE_BINS = 5
 
 

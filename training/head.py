@@ -17,10 +17,9 @@ from torch import Tensor
 
 from training import folds
 from training.calibrate import Unseen, joined, moments, temperature
-from training.folds import Indices, Numbers
+from training.folds import Indices, Names, Numbers
 from training.labels import Bins
 from training.losses import Decode, as_they_are
-from training.metrics import Names
 
 STRENGTHS = (0.3, 0.1, 0.03, 0.01, 0.003)
 """Falling: each fit starts where the one before ended, closer than from nothing."""
