@@ -1,8 +1,8 @@
 """Faces that look the same: frames of one clip, copies, one photograph under two names.
 
 A 64-bit difference hash (Krawetz 2013, "Kind of Like That") finds the candidates, and what of them agrees in fine
-structure too is taken.  The hash alone will not do: faces in boxes are all built alike, and on aligned portraits of
-different people one pair in a hundred is within ten bits.
+structure too is taken.  The hash alone will not do: faces in boxes are all built alike, and of aligned portraits of
+different people one pair in forty is within ten bits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training.results import Twin
 LIMIT_BITS = 10
 """A frame shifted by 2% is within it nine times in ten; JPEG, noise, gamma and smaller size take 1 to 6 bits."""
 ALIKE = 0.85
-"""For any two faces: just above the most alike of 290,000 pairs of different people."""
+"""The cosine between fine structures: of 290,000 pairs of different people none came above 0.81."""
 ALIKE_OF_ONE = 0.75
 """For two faces of one animal at one age, where taking two moments for one does little harm."""
 MOST = 10_000
