@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 
 from station.domain import StationError
-from training.files import replace
+from training.files import replacing
 
 
 class CheckpointError(StationError):
@@ -19,9 +18,8 @@ class CheckpointError(StationError):
 
 def write(file: Path, state: dict[str, Any]) -> None:
     """Whole or not at all."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    replace(file, content.getbuffer())
+    with replacing(file) as handle:
+        torch.save(state, handle)
 
 
 def read(file: Path) -> dict[str, Any] | None:

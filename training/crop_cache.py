@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,9 +25,9 @@ from typing import IO
 import numpy as np
 
 from station import pictures
-from station.copies import sync_folder
 from station.domain import Pixels, StationError
 from training import crops
+from training.files import replacing
 from training.manifest import Row
 
 _CHUNK = 1 << 24
@@ -118,9 +117,9 @@ def _checksum(crops: Pixels) -> int:
 def _written(folder: Path, name: str, input_px: int, cut: Cut) -> tuple[Pixels, Index]:
     data, said = folder / f"{name}.npy", folder / f"{name}.json"
     said.unlink(missing_ok=True)
-    with _replacing(data) as file:
+    with replacing(data) as file:
         index, checksum = _filled(file, input_px, cut)
-    with _replacing(said) as file:
+    with replacing(said) as file:
         file.write(json.dumps(asdict(index) | {"crc32": checksum}).encode())
     return _mapped(data), index
 
@@ -148,21 +147,6 @@ def _filled(file: IO[bytes], input_px: int, cut: Cut) -> tuple[Index, int]:
 def _header(file: IO[bytes], count: int, input_px: int) -> None:
     shape = (count, 3, input_px, input_px)
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when it is whole and on disk."""
-    scratch = file.with_name(f".{file.name}.part")
-    try:
-        with scratch.open("wb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        scratch.replace(file)
-        sync_folder(file.parent)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 @contextmanager

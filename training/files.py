@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
+
+from station.copies import sync_folder
 
 
-def replace(file: Path, content: Any) -> None:
-    """Writes bytes beside their place, syncs, and renames them into it: a power cut leaves what was there before."""
+@contextmanager
+def replacing(file: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name when it is whole and on disk: a power cut leaves what was there before."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    scratch = file.with_name(f".{file.name}.part")
     try:
         with scratch.open("wb") as handle:
-            handle.write(content)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         scratch.replace(file)
+        sync_folder(file.parent)
     finally:
         scratch.unlink(missing_ok=True)

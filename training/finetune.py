@@ -77,8 +77,8 @@ class AgeNetwork(nn.Module):
                     module.eval()
 
 
-Tick = Callable[[int, int], None]
-"""Told the number of epochs done and how many there are."""
+Watch = Callable[[AgeNetwork], object]
+"""Shown the network after each epoch."""
 
 
 def finetune(
@@ -89,7 +89,7 @@ def finetune(
     device: torch.device,
     checkpoint: Path | None = None,
     crew: Crew | None = None,
-    tick: Tick | None = None,
+    watch: Watch | None = None,
 ) -> Head:
     """Trains `backbone` in place on `lesson`; returns its head, on the CPU.
 
@@ -105,8 +105,8 @@ def finetune(
             run.one_epoch(bar)
             if checkpoint and run.crew.leads:
                 checkpoints.write(checkpoint, run.state())
-            if tick:
-                tick(run.epoch, schedule.epochs)
+            if watch:
+                watch(run.network)
     return run.result()
 
 
@@ -140,7 +140,8 @@ class _Run:
         )
         self.order = torch.Generator().manual_seed(schedule.seed)
         self.chance = torch.Generator().manual_seed(schedule.seed * 1000 + crew.rank)
-        self.best_years, self.best_epoch, self.best: tuple[float, int, dict[str, Tensor]] = float("inf"), 0, {}
+        self.best_years, self.best_epoch = float("inf"), 0
+        self.best: dict[str, Tensor] = {}
 
     def _optimizer(self) -> torch.optim.Optimizer:
         groups = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,10 +27,13 @@ from training.faces import Faces
 from training.finetune import Lesson, finetune
 from training.folds import Indices, Numbers, Split
 from training.head import Examples, Head
+from training.judged import Judged
 from training.labels import Bins
 from training.manifest import Manifest
+from training.modelcard import model_card
 from training.networks import Backbone
 from training.schedule import Schedule
+from training.spreads import spreads
 from training.stages import stages_for
 
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
@@ -124,7 +129,8 @@ def _frozen(bench: Bench, recipe: Recipe) -> Fitted:
             guesses.append(guess(known.ages_years, split))
         final, strength = head.fit(examples, bins, seed, progress.update)
     loss = f"soft-label cross-entropy, sigma {bins.sigma_years:g} years; backbone frozen, L2 {strength:g}"
-    return Fitted(backbone, final, joined(said), np.concatenate(guesses), loss)
+    fold = np.repeat(np.arange(len(splits)), [len(split.test) for split in splits])
+    return Fitted(backbone, final, joined(said), np.concatenate(guesses), loss, fold=fold)
 
 
 def _finetuned(bench: Bench, recipe: Recipe) -> Fitted:
@@ -162,7 +168,13 @@ def guess(ages_years: Numbers, split: Split) -> Numbers:
 
 
 def write(
-    folder: Path, fitted: Fitted, bench: Bench, manifests: Sequence[Manifest], recipe: Recipe, now: datetime
+    folder: Path,
+    fitted: Fitted,
+    bench: Bench,
+    manifests: Sequence[Manifest],
+    recipe: Recipe,
+    now: datetime,
+    findings: Sequence[str] = (),
 ) -> Made:
     """Calibrates, exports, and writes a bundle's files into `folder`."""
     stages = stages_for(species.find(recipe.species), fitted.unseen.ages_years)
@@ -171,8 +183,34 @@ def write(
     digest = export.write(folder, program, _golden(bench.known))
     version = f"{recipe.species}-{recipe.source.backbone}-{now:%Y%m%d}-{digest[:8]}"
     card = _card(bench, fitted, evaluation, manifests, recipe, version, now)
-    (folder / bundles.CARD).write_text(card.to_json(), encoding="utf-8")
+    for name, text in (
+        (bundles.CARD, card.to_json()),
+        (bundles.OUT_OF_FOLD, out_of_fold(evaluation.judged)),
+        (bundles.FOR_PEOPLE, model_card(card, bench.known, evaluation.judged, _validated(fitted, recipe), findings)),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
     return Made(card, bench.known.left_out, len(np.unique(fitted.unseen.individuals)))
+
+
+def out_of_fold(judged: Judged) -> str:
+    """CSV, a face a line: the true age, and what a model that was not fitted on its individual said."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["individual", "fold", "age_years", "estimate_years", "sd_years"])
+    columns = (judged.individuals, judged.fold, judged.ages_years, judged.estimates_years, judged.sd_years)
+    for name, fold, *years in zip(*columns, strict=True):
+        table.writerow([name, fold, *(f"{value:.3f}" for value in years)])
+    return text.getvalue()
+
+
+def _validated(fitted: Fitted, recipe: Recipe) -> str:
+    """In a sentence, who judged the model."""
+    if fitted.fold is None:
+        return f"One of {recipe.folds} parts of the individuals was kept from it, to judge it and to calibrate it on."
+    return (
+        f"{recipe.folds}-fold cross-validation by individual: each was judged by a model that was not fitted on it; what "
+        "ships is one more model, fitted on all."
+    )
 
 
 def _golden(known: Faces) -> Pixels:
@@ -208,6 +246,13 @@ def _card(
         libraries=libraries(),
         tau_years=evaluation.spread.tau_years if evaluation.spread else None,
         sigma_years=evaluation.spread.sigma_years if evaluation.spread else None,
+        quantiles=evaluation.calibration.quantiles,
+        repeats={
+            stage: {"tau_years": found.tau_years.value, "sigma_years": found.sigma_years.value}
+            for stage, found in spreads(evaluation.judged).items()
+            if found
+        },
+        median_age_years=float(np.median(bench.known.ages_years)),
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from training.calibrate import Unseen
-from training.files import replace
+from training.files import replacing
 from training.folds import Indices, Numbers
 
 
@@ -59,14 +58,18 @@ class Answer:
 
 def write(file: Path, answer: Answer) -> None:
     """Whole or not at all."""
-    content = io.BytesIO()
-    np.savez(
-        content,
-        rows=answer.rows, logits=answer.unseen.logits, log_prior=answer.unseen.log_prior,
-        ages_years=answer.unseen.ages_years, individuals=answer.unseen.individuals,
-        guesses_years=answer.guesses_years, fitting_s=np.float64(answer.fitting_s),
-    )  # fmt: skip
-    replace(file, content.getvalue())
+    said = answer.unseen
+    with replacing(file) as handle:
+        np.savez(
+            handle,
+            rows=answer.rows,
+            logits=said.logits,
+            log_prior=said.log_prior,
+            ages_years=said.ages_years,
+            individuals=said.individuals,
+            guesses_years=answer.guesses_years,
+            fitting_s=np.float64(answer.fitting_s),
+        )
 
 
 def read(file: Path) -> Answer | None:

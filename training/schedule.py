@@ -22,6 +22,7 @@ class Schedule:
     epochs: int = 16
     batch: int = 16
     """Faces a step, over all processes together."""
+    seed: int = 0
     backbone_rate: float = 3e-4
     head_rate: float = 3e-3
     weight_decay: float = 0.01

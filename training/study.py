@@ -21,14 +21,15 @@ from tqdm import tqdm
 from station import bundles, species
 from station.bundles import Figure
 from station.domain import StationError
-from training import fit, folds, manifest, networks, parts, throughput
+from training import fit, folds, manifest, networks, parts, report, throughput
 from training.bench import Bench, Say, Source
 from training.bench import device as find_device
 from training.calibrate import Unseen, joined
 from training.crew import Crew
 from training.evaluation import judge
-from training.files import replace as replace_file
-from training.fit import Fitted, Made, Recipe
+from training.findings import findings
+from training.files import replacing
+from training.fit import Fitted, Recipe
 from training.folds import Indices, Names, Numbers, Split
 from training.labels import Bins
 from training.manifest import Manifest
@@ -102,8 +103,8 @@ class Studied:
     study: Study
     missing: int
     """Fittings that there was no time for."""
-    made: Made | None
-    """The bundle of the chosen network, where one is complete."""
+    bundle: Path | None
+    """Of the chosen network, where it is complete."""
 
 
 def study(plan: Plan, out: Path, resume: bool, now: datetime, say: Say) -> Studied:
@@ -118,8 +119,10 @@ def study(plan: Plan, out: Path, resume: bool, now: datetime, say: Say) -> Studi
     work = _Work(plan, out / _WORK, laid, sizes, say)
     missing = work.do(list(_needed(plan, laid)))
     found = _collected(plan, out / _WORK, laid, sizes, now)
-    made = _bundle(work, found, out, now) if found.chosen and not missing else None
-    return Studied(found, missing, made)
+    report.write(found, out)
+    if found.chosen and not missing and not (out / BUNDLE).exists():
+        _bundle(work, found, found.chosen, out, now)
+    return Studied(found, missing, out / BUNDLE if (out / BUNDLE).exists() else None)
 
 
 def _needed(plan: Plan, laid: Mapping[str, Laid]) -> Iterator[Part]:
@@ -149,7 +152,8 @@ def _begin(plan: Plan, manifests: Mapping[str, Sequence[Manifest]], out: Path, r
     elif out.exists() and any(out.iterdir()):
         raise StudyError(f"{out} is not empty: choose another --out")
     out.mkdir(parents=True, exist_ok=True)
-    replace_file(file, (json.dumps(asked, indent=2) + "\n").encode())
+    with replacing(file) as handle:
+        handle.write((json.dumps(asked, indent=2) + "\n").encode())
 
 
 def _laid_out(plan: Plan, name: str, manifests: Sequence[Manifest], out: Path, say: Say) -> Laid:
@@ -217,7 +221,7 @@ class _Work:
             return ""
         return f"; about {max(1, round(self.s_per_cost * sum(map(self.cost, left)) / 60))} min left"
 
-    def fitted(self, part: Part) -> tuple[Answer, Fitted | None]:
+    def fitted(self, part: Part) -> tuple[Answer, Fitted]:
         """Trains one network and asks it about the faces that it did not see (of `all`: none)."""
         laid, schedule = self.laid[part.course.data], self.plan.recipe(part.course, part.number)
         split = _split(laid, part)
@@ -331,24 +335,19 @@ def _protocol(plan: Plan, laid: Mapping[str, Laid], now: datetime) -> Protocol:
     )
 
 
-def _bundle(work: _Work, found: Study, out: Path, now: datetime) -> Made | None:
+def _bundle(work: _Work, found: Study, chosen: Trial, out: Path, now: datetime) -> None:
     """The chosen network, fitted on all faces; its calibration and its figures are those of the folds."""
-    chosen = found.chosen
-    if chosen is None or (out / BUNDLE).exists():
-        return None
     course = Course(chosen.data, chosen.network, chosen.loss)
-    plan, laid = work.plan, work.laid[chosen.data]
-    whole = Part(course, "all")
+    plan, laid, whole = work.plan, work.laid[chosen.data], Part(course, "all")
     work.say(f"{whole}: the bundle")
     _, fitted = work.fitted(whole)
     answers = [parts.read(Part(course, "fold", k).file(work.folder, "npz")) for k in range(len(laid.splits))]
     unseen, guesses = _in_order([answer for answer in answers if answer is not None])
     fitted = replace(fitted, unseen=unseen, guesses_years=guesses, fold=laid.described.fold)
-    recipe = Recipe(plan.species, plan.network(chosen.network), schedule=plan.recipe(course))
+    recipe = Recipe(plan.species, plan.network(chosen.network), schedule=plan.recipe(course), folds=plan.folds)
     with bundles.writing(out / BUNDLE) as folder:
-        made = fit.write(folder, fitted, laid.bench, laid.manifests, recipe, now)
+        fit.write(folder, fitted, laid.bench, laid.manifests, recipe, now, findings(found))
     whole.file(work.folder, "pt").unlink(missing_ok=True)
-    return made
 
 
 def _in_order(answers: Sequence[Answer]) -> tuple[Unseen, Numbers]:
