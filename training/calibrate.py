@@ -124,7 +124,15 @@ def animal_weights(individuals: Names) -> Numbers:
 
 def _lowest(f: Callable[[float], float], low: float, high: float) -> float:
     """Where a function with one valley is lowest, to 1e-4, by golden sections (Kiefer 1953)."""
+    a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_a, at_b = f(a), f(b)
     while high - low > 1e-4:
-        a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        low, high = (low, b) if f(a) < f(b) else (a, high)
+        if at_a < at_b:
+            high, b, at_b = b, a, at_a
+            a = high - _GOLDEN * (high - low)
+            at_a = f(a)
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + _GOLDEN * (high - low)
+            at_b = f(b)
     return (low + high) / 2

@@ -133,9 +133,9 @@ def _told_apart(e: _Evidence) -> Iterator[str]:
         found.append(f"{e.name(trial)} ({-beside.difference_years.value:+.2f} years)")
     told = "; ".join(f"{word}: {listed(names)}" for word, names in sets.items() if names)
     yield f"Beside {e.name(e.best)}, on the same draws of individuals, are {told}."
-    if e.best is e.trials[0]:
+    if not better:
         yield (
-            f"{e.name(e.best)} was the best of {len(e.trials)} by the very figures it is quoted with: on new "
+            f"{e.name(e.best)} was chosen among {len(e.trials)} by the very figures it is quoted with: on new "
             "individuals it will do a little less well."
         )
 

@@ -47,9 +47,10 @@ def doubtful_ages(known: Faces) -> Iterator[str]:
         if len(lone):
             files = listed([known.rows[row].path.name for row in rows[lone]], most=3)
             yield (
-                f"The ages of {name} contradict each other: {len(others)} of its {len(rows)} pictures say "
-                f"{_span(known.ages_years[rows[others]])}, {len(lone)} {'says' if len(lone) == 1 else 'say'} "
-                f"{_span(known.ages_years[rows[lone]])} ({files}). Correct them, or strike what is not sure."
+                f"The ages of {name} contradict each other, unless so many years lie between its pictures: "
+                f"{len(others)} of {len(rows)} say {_span(known.ages_years[rows[others]])}, {len(lone)} "
+                f"{'says' if len(lone) == 1 else 'say'} {_span(known.ages_years[rows[lone]])} ({files}). Correct them, "
+                "or strike what is not sure."
             )
 
 

@@ -67,7 +67,7 @@ def test_what_is_so_is_said(of: Judged, sentence: str) -> None:
         "everything runs",
         "contradict",
         "leak",
-        "best of",
+        "was chosen among",
         "two names",
         "not finished",
     ],
@@ -89,7 +89,7 @@ def test_seven_animals_with_noisy_ages_get_all_their_cautions() -> None:
         "not how it would fare on others of their kind",
         "Intervals over 7 individuals are too narrow and unstable",
         "Nearly every individual has a single age",
-        "The ages of animal-000 contradict each other: 29 of its 30 pictures say",
+        "The ages of animal-000 contradict each other, unless so many years lie between its pictures: 29 of 30 say",
         "to recognise it is to know its age",
     ):
         assert sentence in said
@@ -149,11 +149,11 @@ def test_a_network_that_is_better_than_the_chosen_one_is_told() -> None:
     better = with_estimates(GOOD, GOOD.ages_years + 0.5 * GOOD.errors_years)
     said = "\n".join(findings(study(trial(GOOD), trial(better, "vgg11_bn"))))
     assert "surely better: vgg11_bn (-0." in said
-    assert "was the best of" not in said
+    assert "was chosen among" not in said
 
 
 def test_the_best_of_several_is_said_to_be_a_little_too_good() -> None:
-    assert any("resnet50 was the best of 3 by the very figures" in text for text in findings(with_others()))
+    assert any("resnet50 was chosen among 3 by the very figures" in text for text in findings(with_others()))
 
 
 def test_without_a_choice_the_network_with_the_least_error_is_spoken_of() -> None:
