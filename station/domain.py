@@ -32,7 +32,8 @@ class StationError(Exception):
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ManifestError      training.manifest  a training manifest is wrong
     ├── NetworkError       training.networks  a network is unknown or does not fit
-    └── WeightsError       training.networks  pretrained weights cannot be had
+    ├── WeightsError       training.networks  pretrained weights cannot be had
+    └── ReportError        training.report.write  what the page of a study is made with is not installed
     ```
     A bad picture is not among them: it is an outcome (`Rejection`), recorded with its reason.
     """

@@ -38,6 +38,8 @@ ROOMS = {
     "rich": {"station/terminal.py"},
     "timm": {"training/networks.py"},
     "tqdm": {"training"},
+    "matplotlib": {"training/report"},
+    "jinja2": {"training/report"},
 }
 BARE_MACHINE = ("torch", "torchvision", "timm", "numpy", "pillow")
 BARE = """
@@ -72,7 +74,7 @@ def test_what_runs_models_and_trains_them_imports_on_a_bare_gpu_machine() -> Non
     """Nothing but these, what they themselves require, and the standard library."""
     present = with_dependencies(BARE_MACHINE) | {"station", "training"}
     assert {"torch", "torchvision", "timm", "numpy", "PIL"} <= present
-    assert not {"pydantic", "sqlite_utils", "watchdog", "sklearn", "scipy"} & present
+    assert not {"pydantic", "sqlite_utils", "watchdog", "matplotlib", "sklearn", "scipy"} & present
     done = run_with_only(present, BARE)
     assert done.stdout.strip() == "imported", done.stderr
 
@@ -92,7 +94,7 @@ try:
     runpy.run_module("{command}", run_name="__main__")
 except SystemExit:
     pass
-heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client"}}
+heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client", "matplotlib", "jinja2"}}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
