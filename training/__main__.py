@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fit(args: argparse.Namespace) -> None:
     from training.crew import gathered  # noqa: PLC0415
-    from training.fit import Recipe, fit  # noqa: PLC0415
+    from training.fit import Recipe, assist, fit  # noqa: PLC0415
     from training.summary import summary  # noqa: PLC0415
 
     recipe = Recipe(
@@ -47,9 +47,11 @@ def _fit(args: argparse.Namespace) -> None:
         device=args.device, checkpoint=args.checkpoint,
     )  # fmt: skip
     with gathered() as crew:
+        if not crew.leads:
+            return assist(args.manifests, recipe, crew)
         made = fit(args.manifests, args.out, recipe, _now(), _say, crew)
-    if made:
-        sys.stdout.write(summary(made, args.out))
+    sys.stdout.write(summary(made, args.out))
+    return None
 
 
 def _study(args: argparse.Namespace) -> None:

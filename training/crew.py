@@ -29,7 +29,7 @@ class Crew:
         if self.size == 1:
             return network
         if device.type == "cuda":
-            synced = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            synced = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
             return nn.parallel.DistributedDataParallel(synced, device_ids=[device.index])
         return nn.parallel.DistributedDataParallel(network)
 
@@ -44,12 +44,15 @@ class Crew:
         return rows[places.clamp(max=len(rows) - 1)], weights
 
 
+ALONE = Crew()
+
+
 @contextmanager
 def gathered() -> Iterator[Crew]:
     """The crew that `torchrun` started, or one process alone."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Crew()
+        yield ALONE
         return
     crew = Crew(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_RANK", "0")))
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

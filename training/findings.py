@@ -100,7 +100,7 @@ def _learnt(e: _Evidence) -> Iterator[str]:
 
 
 def _leaks(e: _Evidence) -> Iterator[str]:
-    honest, leaky = e.best.figures["mae_years"], e.best.random_split_mae_years
+    honest, leaky = e.best.same_faces_mae_years or e.best.figures["mae_years"], e.best.random_split_mae_years
     if leaky is None:
         return
     gap = honest.value - leaky.value

@@ -18,13 +18,12 @@ from station.domain import Pixels
 from training import checkpoints, folds, losses, sampling
 from training.augment import PRESETS, augment
 from training.calibrate import animal_weights
-from training.crew import Crew
-from training.folds import Indices, Numbers
+from training.crew import ALONE, Crew
+from training.folds import Indices, Names, Numbers
 from training.head import Head, log_prior
 from training.labels import Bins
 from training.losses import Scale
-from training.metrics import Names
-from training.networks import Backbone
+from training.networks import Backbone, Folded
 from training.schedule import Schedule
 
 _KEPT_ASIDE = 8
@@ -88,7 +87,7 @@ def finetune(
     schedule: Schedule,
     device: torch.device,
     checkpoint: Path | None = None,
-    crew: Crew | None = None,
+    crew: Crew = ALONE,
     watch: Watch | None = None,
 ) -> Head:
     """Trains `backbone` in place on `lesson`; returns its head, on the CPU.
@@ -96,7 +95,7 @@ def finetune(
     Deterministic by the schedule's seed on one device.  Where `checkpoint` holds an unfinished run of the same
     schedule, it goes on from there and ends as if it had never stopped; the file is left to the caller.
     """
-    run = _Run(backbone, lesson, bins, schedule, device, crew or Crew())
+    run = _Run(backbone, lesson, bins, schedule, device, crew)
     run.resume(checkpoint)
     with tqdm(
         total=run.steps, initial=run.step, desc="training", unit="batch", disable=None if run.crew.leads else True
@@ -122,8 +121,9 @@ class _Run:
         self.scale = Scale.of(bins, device)
         self.lesson, self.aside = _divided(lesson, schedule)
         self.prior = log_prior(torch.from_numpy(bins.labels(lesson.ages_years)))
-        network = AgeNetwork(backbone.folded(), len(bins.years) - self.loss.outputs_less, schedule.frozen_stages)
-        self.source, self.network = backbone, network.to(device).to(memory_format=torch.channels_last)
+        self.source, self.folded = backbone, backbone.folded()
+        network = AgeNetwork(self.folded.form, len(bins.years) - self.loss.outputs_less, schedule.frozen_stages)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.crops = _near(torch.from_numpy(self.lesson.crops), device)
         self.ages = torch.from_numpy(self.lesson.ages_years).float().to(device)
         self.weights = sampling.weights(
@@ -184,14 +184,16 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         if self.average is not None:
-            self.average.update_parameters(self.network)  # type: ignore[no-untyped-call]
+            self.average.update_parameters(self.network)
         return loss.detach()
 
     @property
     def kept(self) -> AgeNetwork:
         """What is to be used: the average of the weights, or the weights."""
-        network: AgeNetwork = self.network if self.average is None else self.average.module
-        return network
+        if self.average is None:
+            return self.network
+        assert isinstance(self.average.module, AgeNetwork)
+        return self.average.module
 
     @property
     def stale(self) -> bool:
@@ -242,7 +244,7 @@ class _Run:
         if self.best:
             kept.load_state_dict(self.best)
         kept.cpu().eval()
-        self.source.take(kept.backbone)
+        self.source.take(Folded(kept.backbone, self.folded.pairs))
         return Head(kept.head.weight.detach(), kept.head.bias.detach(), self.prior, self.loss.decode)
 
 

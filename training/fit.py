@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from station import bundles, species
 from station.bundles import Card, TrainingData
-from station.domain import Pixels
+from station.domain import Pixels, StationError
 from training import export, features, folds, head, manifest
 from training.bench import Bench, Say, Source
 from training.bench import device as find_device
 from training.calibrate import Unseen, joined
-from training.crew import Crew
+from training.crew import ALONE, Crew
 from training.evaluation import Evaluation, evaluate
 from training.faces import Faces
 from training.finetune import Lesson, finetune
@@ -81,14 +81,11 @@ class Made:
     """Individuals whose scores, by a model that was not fitted on them, made the interval."""
 
 
-def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Say, crew: Crew) -> Made | None:
-    """Fits a softmax age model on manifests and writes the bundle `out`; None in all but the crew's leading process.
+def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Say, crew: Crew = ALONE) -> Made:
+    """Fits a softmax age model on manifests and writes the bundle `out`; the others of the crew `assist`.
 
     Raises `ManifestError`, `WeightsError`, `NetworkError`, and `BundleError` where `out` exists: before any work.
     """
-    if not crew.leads:
-        _finetuned(_laid_out(manifest.read(files), recipe, crew, _silent), recipe)
-        return None
     with bundles.writing(out) as folder:
         manifests = manifest.read(files)
         bench = _laid_out(manifests, recipe, crew, say)
@@ -99,12 +96,19 @@ def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Sa
     return made
 
 
+def assist(files: Sequence[Path], recipe: Recipe, crew: Crew) -> None:
+    """Trains along with the process that fits, and leaves speaking and writing to it."""
+    _trained_without_one_fold(_laid_out(manifest.read(files), recipe, crew, _silent), recipe)
+
+
 def _silent(_: str) -> None:
     """What the leading process says is enough."""
 
 
 def _laid_out(manifests: Sequence[Manifest], recipe: Recipe, crew: Crew, say: Say) -> Bench:
     """What is likely to be refused comes first, what takes long last."""
+    if recipe.freeze and crew.size > 1:
+        raise StationError("--freeze fits only a head, which one process does alone: leave torchrun out")
     rows = manifest.aged(manifests)
     device = find_device(recipe.device, crew)
     torch.manual_seed(recipe.schedule.seed)
@@ -136,10 +140,15 @@ def _frozen(bench: Bench, recipe: Recipe) -> Fitted:
 def _finetuned(bench: Bench, recipe: Recipe) -> Fitted:
     """Backbone and head are trained together; the animals of one fold stay out, to judge and to calibrate on."""
     known, schedule = bench.known, recipe.schedule
-    split = folds.subject_exclusive(known.individuals, known.ages_years, recipe.folds, schedule.seed)[0]
-    backbone, final = trained(bench, recipe.source, schedule, split.train, recipe.checkpoint)
+    backbone, final, split = _trained_without_one_fold(bench, recipe)
     said = tested(bench, backbone, final, split.test, schedule.flip)
     return Fitted(backbone, final, said, guess(known.ages_years, split), schedule.in_words(), schedule.flip)
+
+
+def _trained_without_one_fold(bench: Bench, recipe: Recipe) -> tuple[Backbone, Head, Split]:
+    known, schedule = bench.known, recipe.schedule
+    split = folds.subject_exclusive(known.individuals, known.ages_years, recipe.folds, schedule.seed)[0]
+    return *trained(bench, recipe.source, schedule, split.train, recipe.checkpoint), split
 
 
 def trained(

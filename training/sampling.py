@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.folds import Indices, Numbers
-from training.metrics import Names
+from training.folds import Indices, Names, Numbers
 
 AGE_CLASSES = 10
 _ROUNDS = 200

@@ -21,21 +21,25 @@ from tqdm import tqdm
 from station import bundles, species
 from station.bundles import Figure
 from station.domain import StationError
-from training import fit, folds, manifest, networks, parts, report, throughput
+from training import fit, folds, manifest, networks, parts, throughput
 from training.bench import Bench, Say, Source
 from training.bench import device as find_device
 from training.calibrate import Unseen, joined
-from training.crew import Crew
+from training.crew import ALONE
 from training.evaluation import judge
 from training.findings import findings
 from training.files import replacing
 from training.fit import Fitted, Recipe
 from training.folds import Indices, Names, Numbers, Split
+from training.judged import Judged
 from training.labels import Bins
 from training.manifest import Manifest
-from training.metrics import figures, per_image
+from training.metrics import by_individual, by_stage, figures, per_image
 from training.networks import Size
+from training.paired import paired
 from training.parts import Answer, Course, Part
+from training.report import write as report
+from training.report.measures import Measures
 from training.results import DataSet, Protocol, Speed, Study, Trial
 from training.schedule import Schedule
 from training.stages import stages_for
@@ -119,9 +123,11 @@ def study(plan: Plan, out: Path, resume: bool, now: datetime, say: Say) -> Studi
     work = _Work(plan, out / _WORK, laid, sizes, say)
     missing = work.do(list(_needed(plan, laid)))
     found = _collected(plan, out / _WORK, laid, sizes, now)
-    report.write(found, out)
+    said = findings(found)
+    if found.trials:
+        report.write(found, Measures(said, by_stage, by_individual, paired), out)
     if found.chosen and not missing and not (out / BUNDLE).exists():
-        _bundle(work, found, found.chosen, out, now)
+        _bundle(work, found.chosen, said, out, now)
     return Studied(found, missing, out / BUNDLE if (out / BUNDLE).exists() else None)
 
 
@@ -158,7 +164,7 @@ def _begin(plan: Plan, manifests: Mapping[str, Sequence[Manifest]], out: Path, r
 
 def _laid_out(plan: Plan, name: str, manifests: Sequence[Manifest], out: Path, say: Say) -> Laid:
     """Faces at the size of the study's first network; folds the same for all."""
-    device = find_device(plan.device, Crew())
+    device = find_device(plan.device, ALONE)
     first = plan.network(plan.networks[0])
     known = first.faces(manifest.aged(manifests), first.build().input_px, say, out / _CACHE)
     seed = plan.schedule.seed
@@ -173,7 +179,7 @@ def _laid_out(plan: Plan, name: str, manifests: Sequence[Manifest], out: Path, s
         folds_sha256=_digest(known.individuals, fold),
         twins=twins(known.crops, fold),
     )
-    return Laid(described, manifests, Bench(known, Bins.for_ages(known.ages_years), device, Crew()), splits, random)
+    return Laid(described, manifests, Bench(known, Bins.for_ages(known.ages_years), device, ALONE), splits, random)
 
 
 def _digest(individuals: Names, fold: Indices) -> str:
@@ -281,6 +287,7 @@ def _trial(
     unseen, guesses = _in_order(answers)
     stages = stages_for(species.find(plan.species), unseen.ages_years)
     judged = judge(unseen, laid.described.fold, guesses, laid.bench.bins, stages, plan.schedule.seed)
+    random, same_faces = _at_random(plan, folder, laid, course, judged) or (None, None)
     return Trial(
         data=course.data,
         network=course.network,
@@ -288,25 +295,29 @@ def _trial(
         weights=plan.network(course.network).weights,
         judged=judged,
         figures=figures(judged, plan.schedule.seed),
-        random_split_mae_years=_at_random(plan, folder, laid, course),
+        random_split_mae_years=random,
+        same_faces_mae_years=same_faces,
         size=sizes[course.network],
         speed=speeds[course.network],
         fitting_s=sum(answer.fitting_s for answer in answers),
     )
 
 
-def _at_random(plan: Plan, folder: Path, laid: Laid, course: Course) -> Figure | None:
-    """The error where faces of one individual may stand on both sides; None where it was not asked for."""
+def _at_random(plan: Plan, folder: Path, laid: Laid, course: Course, judged: Judged) -> tuple[Figure, Figure] | None:
+    """The error where faces of one individual may stand on both sides, and the honest one (`judged`) of those faces."""
     numbers = range(len(laid.random))
     answers = [parts.read(Part(course, "random", k).file(folder, "npz")) for k in numbers]
     complete = [answer for answer in answers if answer is not None]
     if not complete or len(complete) < len(answers):
         return None
-    unseen = joined([answer.unseen for answer in complete])
-    guesses = np.concatenate([answer.guesses_years for answer in complete])
-    stages = stages_for(None, unseen.ages_years)
-    judged = judge(unseen, None, guesses, laid.bench.bins, stages, plan.schedule.seed)
-    return per_image(np.abs(judged.errors_years), judged.individuals, plan.schedule.seed)
+    unseen, guesses = _in_order(complete)
+    rows, seed = np.sort(np.concatenate([answer.rows for answer in complete])), plan.schedule.seed
+    flattered = judge(unseen, None, guesses, laid.bench.bins, stages_for(None, unseen.ages_years), seed)
+    honest = judged.take(rows)
+    return (
+        per_image(np.abs(flattered.errors_years), flattered.individuals, seed),
+        per_image(np.abs(honest.errors_years), honest.individuals, seed),
+    )
 
 
 def _speed(source: Source, device: torch.device) -> Speed:
@@ -335,7 +346,7 @@ def _protocol(plan: Plan, laid: Mapping[str, Laid], now: datetime) -> Protocol:
     )
 
 
-def _bundle(work: _Work, found: Study, chosen: Trial, out: Path, now: datetime) -> None:
+def _bundle(work: _Work, chosen: Trial, said: Sequence[str], out: Path, now: datetime) -> None:
     """The chosen network, fitted on all faces; its calibration and its figures are those of the folds."""
     course = Course(chosen.data, chosen.network, chosen.loss)
     plan, laid, whole = work.plan, work.laid[chosen.data], Part(course, "all")
@@ -346,7 +357,7 @@ def _bundle(work: _Work, found: Study, chosen: Trial, out: Path, now: datetime) 
     fitted = replace(fitted, unseen=unseen, guesses_years=guesses, fold=laid.described.fold)
     recipe = Recipe(plan.species, plan.network(chosen.network), schedule=plan.recipe(course), folds=plan.folds)
     with bundles.writing(out / BUNDLE) as folder:
-        fit.write(folder, fitted, laid.bench, laid.manifests, recipe, now, findings(found))
+        fit.write(folder, fitted, laid.bench, laid.manifests, recipe, now, said)
     whole.file(work.folder, "pt").unlink(missing_ok=True)
 
 

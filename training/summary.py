@@ -77,7 +77,8 @@ def _of_study(studied: Studied, out: Path) -> Iterator[str]:
     yield ""
     if studied.missing:
         yield f"not done   {studied.missing} fittings, for want of time: go on with --resume"
-    yield f"report     {out / 'report.html'}"
+    if study.trials:
+        yield f"report     {out / 'report.html'}"
     if studied.bundle:
         yield f"bundle     {studied.bundle}"
 

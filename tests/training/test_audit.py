@@ -8,7 +8,6 @@ import pytest
 from tests.training.drawn import SIZE_PX, drawn_manifest
 from training.audit import LeakError, audit
 from training.bench import Source
-from training.crew import Crew
 from training.fit import Recipe, fit
 from training.manifest import ManifestError
 from training.summary import audit_summary
@@ -24,7 +23,7 @@ def quiet(_: str) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn animals, a bundle fitted on them, and other animals that look like them."""
     folder = tmp_path_factory.mktemp("audit")
-    fit([drawn_manifest(folder)], folder / "bundle", RECIPE, datetime.fromisoformat("2026-06-01T12:00Z"), quiet, Crew())
+    fit([drawn_manifest(folder)], folder / "bundle", RECIPE, datetime.fromisoformat("2026-06-01T12:00Z"), quiet)
     (folder / "others").mkdir()
     others = drawn_manifest(folder / "others", animals=6, seed=9)
     others.write_text(others.read_text().replace("animal-", "stranger-"))
