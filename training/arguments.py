@@ -50,13 +50,7 @@ def parser(commands: Mapping[str, Run]) -> argparse.ArgumentParser:
         prog="training", description="Fits and studies age models on labelled faces.", formatter_class=_Formatter
     )
     under = whole.add_subparsers(required=True, metavar="COMMAND")
-    for name, says, example, add, interrupted in (
-        ("fit", "fit an age model on manifests and write a bundle", _FIT + _MANIFESTS, _add_fit, "no bundle was written"),
-        ("study", "cross-validate networks under one protocol, with a report", _STUDY + _MANIFESTS, _add_study,
-         "what is complete is kept: go on with --resume"),
-        ("evaluate", "measure a bundle on a manifest", _EVALUATE, _add_evaluate, "nothing was measured"),
-        ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),
-    ):  # fmt: skip
+    for name, says, example, add, interrupted in _COMMANDS:
         one = under.add_parser(
             name, help=says, description=f"{says[0].upper()}{says[1:]}.", epilog=example, formatter_class=_Formatter
         )
@@ -144,7 +138,7 @@ def _add_schedule(command: argparse.ArgumentParser) -> None:
     recipe.add_argument("--backbone-rate", type=_positive, metavar="F")
     recipe.add_argument("--head-rate", type=_positive, metavar="F")
     recipe.add_argument("--shape", metavar="one-cycle|cosine")
-    recipe.add_argument("--frozen-stages", type=_whole, metavar="N")
+    recipe.add_argument("--frozen", type=_fraction, metavar="F")
     recipe.add_argument("--head-first-epochs", type=_whole, metavar="N")
     recipe.add_argument("--averaging", type=_fraction, metavar="F")
     recipe.add_argument("--augmentation", metavar="plain|camera_trap|none")
@@ -166,6 +160,20 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
 def _add_subset(subset: argparse.ArgumentParser) -> None:
     subset.add_argument("manifest", type=Path, metavar="MANIFEST", help="a CSV file of labelled faces")
     subset.add_argument("--out", required=True, type=Path, metavar="FILE", help="the manifest to write; must not exist")
+
+
+_COMMANDS = (
+    ("fit", "fit an age model on manifests and write a bundle", _FIT + _MANIFESTS, _add_fit, "no bundle was written"),
+    (
+        "study",
+        "cross-validate networks under one protocol, with a report",
+        _STUDY + _MANIFESTS,
+        _add_study,
+        "what is complete is kept: go on with --resume",
+    ),
+    ("evaluate", "measure a bundle on a manifest", _EVALUATE, _add_evaluate, "nothing was measured"),
+    ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),
+)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

@@ -122,7 +122,8 @@ class _Run:
         self.lesson, self.aside = _divided(lesson, schedule)
         self.prior = log_prior(torch.from_numpy(bins.labels(lesson.ages_years)))
         self.source, self.folded = backbone, backbone.folded()
-        network = AgeNetwork(self.folded.form, len(bins.years) - self.loss.outputs_less, schedule.frozen_stages)
+        frozen = round(schedule.frozen * len(backbone.stages())) if backbone.pretrained else 0
+        network = AgeNetwork(self.folded.form, len(bins.years) - self.loss.outputs_less, frozen)
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.crops = _near(torch.from_numpy(self.lesson.crops), device)
         self.ages = torch.from_numpy(self.lesson.ages_years).float().to(device)

@@ -217,8 +217,8 @@ def _validated(fitted: Fitted, recipe: Recipe) -> str:
     if fitted.fold is None:
         return f"One of {recipe.folds} parts of the individuals was kept from it, to judge it and to calibrate it on."
     return (
-        f"{recipe.folds}-fold cross-validation by individual: each was judged by a model that was not fitted on it; what "
-        "ships is one more model, fitted on all."
+        f"{recipe.folds}-fold cross-validation by individual: each was judged by a model that was not fitted on it; "
+        "what ships is one more model, fitted on all."
     )
 
 

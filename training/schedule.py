@@ -28,8 +28,8 @@ class Schedule:
     weight_decay: float = 0.01
     shape: str = "one-cycle"
     """`one-cycle`: up for 30% of the steps, then down; `cosine`: up for 5%, then down."""
-    frozen_stages: int = 0
-    """So many of the network's first stages keep their pretrained weights throughout."""
+    frozen: float = 0.4
+    """This share of the network's stages, from the input on, keep their pretrained weights throughout: the sooner."""
     head_first_epochs: int = 0
     """So many epochs train the head alone before the backbone joins in."""
     averaging: float = 0.0
@@ -53,6 +53,8 @@ class Schedule:
             raise ScheduleError(
                 f"there is no augmentation called {self.augmentation!r}: use one of {', '.join(PRESETS)}"
             )
+        if not 0 <= self.frozen <= 1:
+            raise ScheduleError(f"frozen {self.frozen:g}: a share of the stages from 0 to 1 is needed")
         if not 0 <= self.averaging < 1:
             raise ScheduleError(f"averaging {self.averaging:g}: a decay from 0 to below 1 is needed, such as 0.99")
         if self.head_first_epochs >= self.epochs:
@@ -73,7 +75,7 @@ class Schedule:
             f"AdamW, {self.shape} to {self.backbone_rate:g} (head {self.head_rate:g})",
             f"augmentation {self.augmentation}",
         ]
-        parts += [f"first {self.frozen_stages} stages frozen"] * bool(self.frozen_stages)
+        parts += [f"first {self.frozen:.0%} of the stages frozen"] * bool(self.frozen)
         parts += [f"head alone for {self.head_first_epochs} epochs"] * bool(self.head_first_epochs)
         parts += [f"weights averaged with decay {self.averaging:g}"] * bool(self.averaging)
         parts += [f"balanced over ages {self.by_age:g}"] * bool(self.by_age)

@@ -27,8 +27,8 @@ from training.bench import device as find_device
 from training.calibrate import Unseen, joined
 from training.crew import ALONE
 from training.evaluation import judge
-from training.findings import findings
 from training.files import replacing
+from training.findings import findings
 from training.fit import Fitted, Recipe
 from training.folds import Indices, Names, Numbers, Split
 from training.judged import Judged

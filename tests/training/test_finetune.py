@@ -18,7 +18,7 @@ from training.networks import Backbone
 from training.schedule import Schedule
 
 CPU = torch.device("cpu")
-SHORT = Schedule(epochs=2, batch=4, averaging=0.9, augmentation="camera_trap", by_individual=0.5)
+SHORT = Schedule(epochs=2, frozen=0.0, batch=4, averaging=0.9, augmentation="camera_trap", by_individual=0.5)
 
 
 def lesson(count: int = 10) -> Lesson:
@@ -73,7 +73,7 @@ def test_frozen_stages_stay_as_they_are() -> None:
     before = backbone.eval().network.conv_stem(pictures)  # type: ignore[operator]
     first = backbone.network.blocks[0]  # type: ignore[index]
     seen = first(backbone.network.bn1(before))  # type: ignore[operator]
-    finetune(backbone, lesson(), BINS, replace(SHORT, frozen_stages=2), CPU)
+    finetune(backbone, lesson(), BINS, replace(SHORT, frozen=0.25), CPU)
     after = first(backbone.network.bn1(backbone.network.conv_stem(pictures)))  # type: ignore[operator]
     assert torch.allclose(seen, after, atol=1e-3)
 
@@ -140,7 +140,7 @@ def test_training_stops_when_nothing_is_gained() -> None:
 @pytest.mark.parametrize("loss", ["cross-entropy", "corn"])
 def test_ages_that_can_be_seen_are_learnt_from_pictures(loss: str) -> None:
     backbone = small()
-    schedule = Schedule(loss=loss, epochs=12, batch=5, augmentation="none")
+    schedule = Schedule(loss=loss, epochs=12, batch=5, augmentation="none", frozen=0.0)
     head = finetune(backbone, lesson(20), BINS, schedule, CPU)
     faces = lesson(20)
     seen = features.extract(backbone.served(), faces.crops, CPU)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from training import head
-from training.calibrate import Unseen, moments, temperature
+from training.calibrate import moments, temperature
 from training.head import TICKS, Examples, Head
 from training.labels import Bins
 
