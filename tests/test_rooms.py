@@ -36,7 +36,8 @@ ROOMS = {
     "prometheus_client": {"station/metrics.py"},
     "typer": {"station/__main__.py"},
     "rich": {"station/terminal.py"},
-    "timm": {"training/networks.py"},
+    "timm": {"training/from_timm.py", "training/served.py"},
+    "torchvision": {"training/from_torchvision.py"},
     "tqdm": {"training"},
 }
 BARE_MACHINE = ("torch", "torchvision", "timm", "numpy", "pillow")
