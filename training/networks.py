@@ -18,7 +18,7 @@ from station.domain import StationError
 from training import from_timm, from_torchvision
 from training.architecture import Architecture, Library
 from training.served import served
-from training.stages import Stage, stages
+from training.blocks import Stage, stages
 from training.weights import PRETRAINED, SCRATCH, WeightsError
 
 __all__ = [
