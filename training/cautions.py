@@ -25,28 +25,38 @@ def cautions(known: Faces, judged: Judged, figures: Mapping[str, Figure]) -> tup
         *_thin_stages(judged),
         *_drawn_to_the_middle(figures),
         *scope(known, figures),
+        *ALWAYS,
     )
+
+
+ALWAYS = (
+    "True ages are taken as the manifest gives them: a wrong age counts as an error of the model.",
+    "Only these cameras, places and populations were looked at; with others the errors may be larger, and nothing here "
+    "would show it.",
+)
 
 
 def scope(known: Faces, figures: Mapping[str, Figure]) -> tuple[str, ...]:
     """Where the figures end, however good they are."""
-    return (
-        *_range(known),
-        *_intervals(figures),
-        "True ages are taken as the manifest gives them: a wrong age counts as an error of the model.",
-        "Only these cameras, places and populations were looked at; with others the errors may be larger, and nothing "
-        "here would show it.",
-    )
+    return (*_range(known), *_intervals(figures))
 
 
-def no_better_than_guessing(figures: Mapping[str, Figure]) -> bool:
+def doubt(judged: Judged, figures: Mapping[str, Figure]) -> str:
+    """Why nothing should be done on the word of this model; empty where something speaks for it."""
+    animals = len(np.unique(judged.individuals))
+    if _guesses(figures):
+        return "it is not shown to be better than guessing the median age"
+    return f"it was tested on {spelled(animals, 'individual')}, too few to speak for others" * (animals < _FEW)
+
+
+def _guesses(figures: Mapping[str, Figure]) -> bool:
     """Whether the interval of the error reaches what guessing the median gives."""
     mae, guess = figures.get("mae_years"), figures.get("median_guess_mae_years")
     return mae is not None and guess is not None and (mae.value if mae.high is None else mae.high) >= guess.value
 
 
 def _no_better_than_guessing(figures: Mapping[str, Figure]) -> Iterator[str]:
-    if no_better_than_guessing(figures):
+    if _guesses(figures):
         yield (
             "It is not shown to be better than guessing: on animals it had not seen its mean absolute error is "
             f"{in_words('mae_years', figures['mae_years'])} years; saying the median age of every face gives "

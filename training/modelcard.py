@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from station import species
 from station.bundles import Card
-from training.cautions import cautions, no_better_than_guessing
+from training.cautions import cautions, doubt
 from training.faces import Faces
 from training.judged import Judged
 from training.report.wording import count, in_words, wording
@@ -26,7 +26,7 @@ def model_card(card: Card, known: Faces, judged: Judged, validated: str, finding
     parts = [
         f"# {_plain(card.version)}",
         "\n".join(_what(card)),
-        _section("Use", _use(card, known)),
+        _section("Use", _use(card, known, judged)),
         _section("Fitted on", _data(card, known)),
         _section("How good it is", _figures(card, validated)),
         _section("What the study found", (f"- {_plain(finding)}" for finding in findings)) if findings else "",
@@ -54,10 +54,10 @@ def _what(card: Card) -> Iterator[str]:
     )
 
 
-def _use(card: Card, known: Faces) -> Iterator[str]:
+def _use(card: Card, known: Faces, judged: Judged) -> Iterator[str]:
     animal = _animal(card)
-    if no_better_than_guessing(card.metrics):
-        yield "**For trying the method only:** it is not shown to be better than guessing the median age (see Limits)."
+    if why := doubt(judged, card.metrics):
+        yield f"**For trying the method only:** {why}."
     else:
         yield (
             f"For the ages of one species ({animal}) in camera-trap and similar pictures, to be read with their "
@@ -93,6 +93,8 @@ def _figures(card: Card, validated: str) -> Iterator[str]:
     yield "| figure | value (95% interval over individuals) | meaning |"
     yield "|---|---|---|"
     for name, figure in card.metrics.items():
+        if name == "interval_coverage" and "coverage_90_by_individual" in card.metrics:
+            continue  # the same under its older name
         words = wording(name)
         yield f"| {_plain(words.label)} | {in_words(name, figure)} | {_plain(words.meaning)} |"
 

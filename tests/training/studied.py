@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from station.bundles import Figure, TrainingData
 from tests.training import measured
-from training import folds, metrics
-from training.calibrate import quantile
+from training import folds
 from training.faces import Faces
 from training.folds import Indices, Numbers
 from training.judged import LEVELS, Judged
@@ -23,6 +24,7 @@ from training.results import DataSet, Protocol, Speed, Study, Trial, Twin
 
 STAGES = ("cub", "subadult", "adult", "old")
 _STARTS = (0.0, 1.5, 5.5, 20.0)
+Names = npt.NDArray[Any]
 NETWORKS = (
     "tf_efficientnet_lite0", "resnet50", "repvgg_a0", "resnet18", "googlenet", "mnasnet_100", "vgg16_bn", "vgg11_bn",
 )  # fmt: skip
@@ -76,13 +78,14 @@ def judged(data: DataSet, error_years: float = 2.0, slope: float = 0.85, seed: i
     )  # fmt: skip
 
 
-def _intervals(ages: Numbers, estimates: Numbers, sd: Numbers, who: metrics.Names) -> tuple[Numbers, Numbers]:
-    reach = [quantile(np.abs(ages - estimates) / sd, who, 1 - level) for level in LEVELS]
-    half = np.column_stack([sd * (math.nan if q is None else q) for q in reach])
+def _intervals(ages: Numbers, estimates: Numbers, sd: Numbers, who: Names) -> tuple[Numbers, Numbers]:
+    animals, scores = len(np.unique(who)), np.abs(ages - estimates) / sd
+    reach = [np.quantile(scores, level) if animals >= round(level / (1 - level)) else math.nan for level in LEVELS]
+    half = sd[:, None] * np.array(reach)
     return np.maximum(estimates[:, None] - half, 0), estimates[:, None] + half
 
 
-def _stages(ages: Numbers) -> metrics.Names:
+def _stages(ages: Numbers) -> Names:
     place: Indices = np.searchsorted(_STARTS, ages, side="right") - 1
     return np.array(STAGES, np.str_)[place]
 

@@ -61,6 +61,10 @@ def test_what_no_better_than_guesses_is_for_trying_only() -> None:
     assert "age structure of a population" not in text
 
 
+def test_what_was_tested_on_few_animals_is_for_trying_only() -> None:
+    assert "tested on seven individuals, too few to speak for others" in model_card(*made(7), VALIDATED)
+
+
 def test_an_interval_that_is_unknown_is_said_to_be() -> None:
     told, known, said = made()
     assert "The 90% interval is unknown" in model_card(replace(told, interval_quantile=None), known, said, VALIDATED)

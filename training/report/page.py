@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from training.cautions import scope
+from training.cautions import ALWAYS, scope
 from training.report import breakdowns, comparisons, portraits, sentences
 from training.report.measures import Measures
 from training.report.plates import comparison, plates
@@ -56,6 +56,7 @@ def page(study: Study, measures: Measures) -> str:
         speed=next((trial.speed for trial in study.trials if trial.speed is not None), None),
         closer=sentences.closer(study),
         plates=plates(study),
+        always=ALWAYS,
         parts=[_part(study, data, trial, measures) for data, trial in shown(study)],
     )
 

@@ -12,6 +12,7 @@ from training.report.trials import key, names, shown
 from training.results import Study
 
 _AIR = 1.05
+_MOST = 20
 _LEAKY = (
     " The open circle is the error under a random split, where pictures of one individual stand on both sides: what "
     "lies between circle and point comes of knowing individuals, not of seeing age."
@@ -45,15 +46,15 @@ def comparison(study: Study) -> Plate:
     for place, (data, guess) in enumerate(guesses.items()):
         contests = [
             plots.Contest(called[key(trial)], trial.figures["mae_years"], trial.random_split_mae_years)
-            for trial in study.on(data)
+            for trial in study.on(data)[:_MOST]
         ]
         panels.append(Panel(data, plots.comparison(f"compared{place}", contests, guess, top)))
-    leaky = any(trial.random_split_mae_years is not None for trial in study.trials)
-    return Plate(
-        "Error of every network",
-        "Mean absolute error per image with its 95% interval over individuals (blue)." + _LEAKY * leaky,
-        tuple(panels),
-    )
+    caption = "Mean absolute error per image with its 95% interval over individuals (blue)."
+    if any(trial.random_split_mae_years is not None for trial in study.trials):
+        caption += _LEAKY
+    if any(len(study.on(data)) > _MOST for data in guesses):
+        caption += f" The best {_MOST} are drawn; all stand in the table."
+    return Plate("Error of every network", caption, tuple(panels))
 
 
 def plates(study: Study) -> tuple[Plate, ...]:

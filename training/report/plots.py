@@ -60,7 +60,9 @@ def estimate_by_age(name: str, judged: Judged, top_years: float) -> str:
         axes, ages, told = drawn.axes, judged.ages_years, judged.estimates_years
         axes.plot([0, top_years], [0, top_years], color=MUTED, lw=0.9, ls=(0, (4, 3)))
         for rows in _by_individual(judged):
-            axes.plot(ages[rows], told[rows], color=BLUE, lw=0.6, alpha=0.28, rasterized=len(ages) > MANY)
+            axes.plot(
+                ages[rows], told[rows], color=BLUE, lw=0.6, alpha=_ink(0.28, len(ages)), rasterized=len(ages) > MANY
+            )
         _points(axes, ages, told)
         if np.ptp(ages) > 0:
             slope, start = np.polyfit(ages, told, 1)
@@ -79,7 +81,12 @@ def _by_individual(judged: Judged) -> list[Indices]:
 
 
 def _points(axes: Axes, x: Numbers, y: Numbers) -> None:
-    axes.plot(x, y, "o", ms=3, mew=0, color=BLUE, alpha=0.55 if len(x) < 1500 else 0.25, rasterized=len(x) > MANY)
+    axes.plot(x, y, "o", ms=3, mew=0, color=BLUE, alpha=_ink(0.55, len(x)), rasterized=len(x) > MANY)
+
+
+def _ink(most: float, points: int) -> float:
+    """The more points, the fainter each: where all are dark nothing is seen."""
+    return most * min(1.0, max(0.12, 1000 / points))
 
 
 def error_by_age(name: str, judged: Judged, top_years: float, reach_years: float) -> str:
@@ -92,6 +99,7 @@ def error_by_age(name: str, judged: Judged, top_years: float, reach_years: float
         if len(errors) >= _LEAST_FOR_CLASSES:
             middle, low, median, high = _age_classes(judged.ages_years, errors)
             axes.fill_between(middle, low, high, color=ORANGE, alpha=0.16, lw=0)
+            axes.plot(middle, np.column_stack([low, high]), color=ORANGE, lw=0.8)
             axes.plot(middle, median, "-o", color=ORANGE, lw=1.8, ms=4)
         axes.set(xlim=(0, top_years), ylim=(-reach_years, reach_years))
         axes.set(xlabel="true age, years", ylabel="estimate minus truth, years")
@@ -130,7 +138,7 @@ def pit(name: str, shares: Sequence[Figure], top: float) -> str:
                 axes.plot([x, x], [100 * share.low, 100 * share.high], color=BLUE, lw=1.4)
         axes.axhline(100 / bins, color=MUTED, lw=0.9, ls=(0, (4, 3)))
         axes.set(xlim=(0, 1), ylim=(0, 100 * top), ylabel="% of the faces")
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.set_xlabel("share of the estimated distribution below the true age")
     return drawn.svg
 

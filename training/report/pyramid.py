@@ -34,7 +34,7 @@ def pyramid(name: str, known: Faces) -> str:
         for axes, (label, (counts, most)) in zip(drawn.sides, sides.items(), strict=True):
             axes.barh((np.arange(len(counts)) + 0.5) * step, counts, 0.86 * step, color=BLUE, alpha=0.75, lw=0)
             axes.set(xlim=(0, 1.05 * most), ylim=(0, len(counts) * step), xlabel=label)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, steps=[1, 2, 5, 10]))
         left, right = drawn.sides
         left.invert_xaxis()
         left.spines["left"].set_visible(False)

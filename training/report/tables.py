@@ -43,7 +43,7 @@ class Table:
         labels: dict[str, dict[str, None]] = {}
         for head in self.heads:
             if head.meaning:
-                labels.setdefault(head.meaning, {})[head.label] = None
+                labels.setdefault(head.family or head.meaning, {})[head.label] = None
         return tuple((", ".join(of), meaning) for meaning, of in labels.items())
 
 

@@ -28,9 +28,11 @@ class Wording:
     label: str
     meaning: str
     unit: Unit
+    family: str = ""
+    """The meaning that it shares with its like, where several stand side by side."""
 
 
-_HELD_MACRO = "mean over individuals of how often an interval of that level held the true age"
+_WITHIN = "share of images with an error of at most so many years"
 WORDS: Mapping[str, Wording] = {
     "mae_years": Wording("MAE", "mean absolute error per image, in years", Unit.YEARS),
     "mae_by_individual_years": Wording(
@@ -49,17 +51,19 @@ WORDS: Mapping[str, Wording] = {
         Unit.YEARS,
     ),
     "difference_years": Wording("difference", "MAE minus that of the best, in years", Unit.SIGNED_YEARS),
-    "cs1": Wording("CS@1", "share of images with an error of at most so many years", Unit.SHARE),
-    "cs2": Wording("CS@2", "share of images with an error of at most so many years", Unit.SHARE),
-    "cs5": Wording("CS@5", "share of images with an error of at most so many years", Unit.SHARE),
+    "cs1": Wording("CS@1", "share of images with an error of at most 1 year", Unit.SHARE, _WITHIN),
+    "cs2": Wording("CS@2", "share of images with an error of at most 2 years", Unit.SHARE, _WITHIN),
+    "cs5": Wording("CS@5", "share of images with an error of at most 5 years", Unit.SHARE, _WITHIN),
     "bias_years": Wording("bias", "mean of estimate minus true age, in years", Unit.SIGNED_YEARS),
     "slope": Wording(
         "slope", "years the estimate rises for a year of true age; below 1: drawn to the mean", Unit.NUMBER
     ),
     "stage_accuracy": Wording("stage", "share of images whose estimate falls into the true life stage", Unit.SHARE),
     "nll": Wording("NLL", "minus the logarithm of the probability of the true age's bin, in nats", Unit.NUMBER),
-    "pit_error": Wording("PIT error", "how far the PIT histogram is from flat: 0 is calibrated", Unit.NUMBER),
-    "interval_coverage": Wording("macro 90%", _HELD_MACRO, Unit.SHARE),
+    "pit_error": Wording("PIT error", "how far the PIT is from uniform: 0 is calibrated, 0.5 the worst", Unit.NUMBER),
+    "interval_coverage": Wording(
+        "macro 90%", "mean over individuals of how often the 90% interval held the true age", Unit.SHARE
+    ),
 }
 _COVERAGE = re.compile(r"coverage_(\d+)(_by_individual)?$")
 _WIDTH = re.compile(r"width_(\d+)_years$")
@@ -72,10 +76,12 @@ def wording(name: str) -> Wording:
     if covered := _COVERAGE.match(name):
         macro = covered[2] is not None
         label = f"macro {covered[1]}%" if macro else f"{covered[1]}% held"
-        meaning = _HELD_MACRO if macro else "how often an interval of that level held the true age"
-        return Wording(label, meaning, Unit.SHARE)
+        often = "mean over individuals of how often" if macro else "how often"
+        meaning = f"{often} the {covered[1]}% interval held the true age"
+        return Wording(label, meaning, Unit.SHARE, f"{often} an interval of that level held the true age")
     if width := _WIDTH.match(name):
-        return Wording(f"{width[1]}% width", "mean width of an interval of that level, in years", Unit.YEARS)
+        label, meaning = f"{width[1]}% width", f"mean width of the {width[1]}% interval, in years"
+        return Wording(label, meaning, Unit.YEARS, "mean width of an interval of that level, in years")
     label = name.removesuffix("_years").replace("_", " ")
     return Wording(label, label, Unit.YEARS if name.endswith("_years") else Unit.NUMBER)
 
