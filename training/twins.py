@@ -7,6 +7,7 @@ different people one pair in forty is within ten bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +41,6 @@ class Looks:
     fine: Floats
     """The luminance in 16 x 16 cells less that around each, of length 1; 0 where a face is one even tone."""
 
-    def take(self, rows: Indices) -> Looks:
-        """Those of some rows."""
-        return Looks(self.hashes[rows], self.fine[rows])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
@@ -56,7 +53,11 @@ class Pairs:
 
 def looks(crops: Pixels) -> Looks:
     """Of crops uint8 N x 3 x S x S."""
-    parts = [_looks(crops[start : start + _FACES_AT_ONCE]) for start in range(0, len(crops), _FACES_AT_ONCE)]
+    return joined([_looks(crops[start : start + _FACES_AT_ONCE]) for start in range(0, len(crops), _FACES_AT_ONCE)])
+
+
+def joined(parts: Sequence[Looks]) -> Looks:
+    """Of the faces of all parts, one after the other."""
     if not parts:
         return Looks(np.empty((0, 2), np.uint64), np.empty((0, 2, _FINE**2), np.float32))
     return Looks(np.concatenate([p.hashes for p in parts]), np.concatenate([p.fine for p in parts]))
