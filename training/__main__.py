@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from station.domain import StationError
-from training.arguments import parser
+from training.arguments import OFF, parser
 
 if TYPE_CHECKING:
     import argparse
@@ -77,10 +77,11 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _subset(args: argparse.Namespace) -> None:
-    from training.subset import Rules, subset  # noqa: PLC0415
+    from training.subset import Rules, cut, summary  # noqa: PLC0415
 
-    rules = Rules()
-    sys.stdout.write(str(subset(args.manifest, args.out, rules, _say)))
+    given = {name: getattr(args, name) for name in Rules.__dataclass_fields__ if getattr(args, name) is not None}
+    rules = Rules(**{name: None if value == OFF else value for name, value in given.items()})
+    sys.stdout.write(summary(cut(args.manifest, args.out, rules, _say), args.out))
 
 
 _COMMANDS = {"fit": _fit, "study": _study, "evaluate": _evaluate, "subset": _subset}

@@ -38,8 +38,10 @@ The same figures as after fitting, on faces of animals that the bundle was not f
 """
 _SUBSET = """\
 example:
-  training subset all.csv --out lite.csv --least-px 80 --burst-s 60 --a-year 20
+  training subset all.csv --out lite.csv --smallest-px 80 --burst-s 60 --most-a-year 20
 """
+
+OFF = "off"
 
 Run = Callable[[argparse.Namespace], None]
 
@@ -160,6 +162,16 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
 def _add_subset(subset: argparse.ArgumentParser) -> None:
     subset.add_argument("manifest", type=Path, metavar="MANIFEST", help="a CSV file of labelled faces")
     subset.add_argument("--out", required=True, type=Path, metavar="FILE", help="the manifest to write; must not exist")
+    rules = subset.add_argument_group("rules; `off` switches one off")
+    for name, metavar, says in (
+        ("smallest-px", "N", "shorter side of a face, in pixels (default: 64)"),
+        ("least-sharpness", "F", "variance of the Laplacian over that of the luminance (default: 0.02)"),
+        ("darkest", "F", "mean luminance, of 255 (default: 20)"),
+        ("most-blown", "F", "share of the face that is nothing but white (default: 0.5)"),
+        ("burst-s", "S", "one picture of an animal and camera in so many seconds, the sharpest (default: 60)"),
+        ("most-a-year", "N", "pictures of one animal in one year of its age, the sharpest (default: 10)"),
+    ):
+        rules.add_argument(f"--{name}", type=_rule, metavar=metavar, help=says)
 
 
 _COMMANDS = (
@@ -230,6 +242,13 @@ def _number(text: str, fits: Callable[[float], Any], wanted: str) -> float:
 
 def _fraction(text: str) -> float:
     return _number(text, lambda value: 0 <= value <= 1, "a fraction from 0 to 1")
+
+
+def _rule(text: str) -> float | str:
+    if text == OFF:
+        return OFF
+    value = _number(text, lambda given: 0 <= given < float("inf"), "a number from 0 up, or off,")
+    return int(value) if value == int(value) else value
 
 
 def _positive(text: str) -> float:

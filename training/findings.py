@@ -107,12 +107,12 @@ def _leaks(e: _Evidence) -> Iterator[str]:
     if gap < MATTERS * honest.value:
         yield (
             f"Identity leaks little or not at all: with pictures of one individual on both sides of the split the same "
-            f"network errs by {years(leaky)}, on unseen individuals by {years(honest)}."
+            f"network errs by {years(leaky)}, on the same faces of unseen individuals by {years(honest)}."
         )
         return
     yield (
         f"Identity leaks: with pictures of one individual on both sides of the split the same network seems to err by "
-        f"only {years(leaky)}, on unseen individuals by {years(honest)}. The {gap:.2f} years between "
+        f"only {years(leaky)}, on the same faces of unseen individuals by {years(honest)}. The {gap:.2f} years between "
         f"({gap / honest.value:.0%}) come of recognising individuals, not of seeing age; for animals it has never met "
         "only the larger figure holds."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from station.domain import StationError
 from training import from_timm, from_torchvision
 from training.architecture import Architecture, Library
-from training.served import served
 from training.blocks import Stage, stages
+from training.served import folded, served, unfold
 from training.weights import PRETRAINED, SCRATCH, WeightsError
 
 __all__ = [
@@ -114,8 +115,28 @@ class Backbone(nn.Module):
         form.pretrained = self.pretrained
         return form.to(self.mean.device).eval()
 
+    def folded(self) -> Folded:
+        """The form for training with frozen statistics, a copy; where they are to be learnt, a copy as it is."""
+        copy, pairs = folded(self.network, self._sample()) if self.pretrained else (deepcopy(self.network), [])
+        mean, std = (tuple(each.flatten().tolist()) for each in (self.mean, self.std))
+        form = Backbone(self.name, copy, mean, std, self.input_px)
+        form.pretrained = self.pretrained
+        return Folded(form, pairs)
+
+    def take(self, trained: Folded) -> None:
+        """The weights of a trained form of this backbone."""
+        unfold(self.network, trained.form.network, trained.pairs)
+
     def _sample(self) -> Tensor:
         return torch.zeros(1, 3, self.input_px, self.input_px, device=self.mean.device)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folded:
+    """A backbone whose batch norms are part of its convolutions."""
+
+    form: Backbone
+    pairs: list[tuple[str, str]]
 
 
 def build(name: str, weights: str = PRETRAINED, input_px: int | None = None) -> Backbone:

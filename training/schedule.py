@@ -70,7 +70,7 @@ class Schedule:
     def in_words(self) -> str:
         """For a report."""
         parts = [
-            f"loss {self.loss}",
+            self.loss,
             f"{self.epochs} epochs of batches of {self.batch}",
             f"AdamW, {self.shape} to {self.backbone_rate:g} (head {self.head_rate:g})",
             f"augmentation {self.augmentation}",

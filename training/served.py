@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -26,6 +28,37 @@ def served(network: nn.Module, sample: Tensor) -> nn.Module:
     for convolution, norm in list(_pairs(copy, sample)):
         _fold(copy, convolution, norm)
     return copy
+
+
+def folded(network: nn.Module, sample: Tensor) -> tuple[nn.Module, list[tuple[str, str]]]:
+    """A copy to train, with frozen statistics folded away, and which pairs of modules were folded.
+
+    It computes the same in half the time: a batch norm with fixed statistics is one more pass over each feature map,
+    forwards and backwards.
+    """
+    copy = deepcopy(network).eval()
+    pairs = list(_pairs(copy, sample))
+    for convolution, norm in pairs:
+        _fold(copy, convolution, norm)
+    return copy.requires_grad_(True), pairs
+
+
+@torch.no_grad()
+def unfold(network: nn.Module, trained: nn.Module, pairs: list[tuple[str, str]]) -> None:
+    """Gives `network` the weights of its folded copy: what the copy learnt as bias becomes that of the batch norm."""
+    learnt = trained.state_dict()
+    for convolution, norm in pairs:
+        bias = learnt.pop(f"{convolution}.bias")
+        after = network.get_submodule(norm)
+        before = network.get_submodule(convolution)
+        assert isinstance(after, nn.BatchNorm2d) and after.running_mean is not None and after.running_var is not None
+        after.running_mean.zero_()
+        after.running_var.fill_(1.0)
+        after.weight.fill_(math.sqrt(1.0 + after.eps))
+        after.bias.copy_(bias)
+        if isinstance(before.bias, Tensor):
+            before.bias.zero_()
+    network.load_state_dict(learnt, strict=False)
 
 
 def _pairs(network: nn.Module, sample: Tensor) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from station import species
 from station.bundles import Card, Figure
-from training.calibrate import LEAST_ANIMALS
 from training.audit import Audit
+from training.calibrate import LEAST_ANIMALS
 from training.findings import findings
 from training.fit import Made
 from training.study import Studied

@@ -101,7 +101,7 @@ def test_the_whole_network_can_be_trained(tmp_path: Path, now: datetime) -> None
     assert made.card.interval_quantile is None  # two animals to calibrate on
     assert "it takes 9 individuals to calibrate on" in summary(made, tmp_path / "bundle")
     assert "and there were 2" in summary(made, tmp_path / "bundle")
-    assert json.loads((tmp_path / "bundle" / CARD).read_text())["loss"].startswith("loss dldl-v2, 1 epochs")
+    assert json.loads((tmp_path / "bundle" / CARD).read_text())["loss"].startswith("dldl-v2, 1 epochs")
 
 
 def test_real_chimpanzees_can_be_fitted_on(data: Path, tmp_path: Path, now: datetime) -> None:

@@ -20,7 +20,7 @@ def fitted(loss: Loss, ages: Tensor) -> Tensor:
     descent = torch.optim.Adam([outputs], lr=0.3)
     for _ in range(150):
         descent.zero_grad()
-        loss.each(outputs, ages, SCALE).sum().backward()
+        loss.each(outputs, ages, SCALE).sum().backward()  # type: ignore[no-untyped-call]
         descent.step()
     return outputs.detach()
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.training.lively import SIZE_PX, difference, features, lively, pictures
+from training import networks
 from training.export import save_program
 from training.networks import STUDY_NETWORKS, Backbone
 
@@ -49,6 +50,18 @@ def test_both_forms_agree_and_the_exported_one_does_for_any_batch(name: str, tmp
 @pytest.mark.parametrize("name", STUDY_NETWORKS)
 def test_no_batch_normalisation_is_left_to_compute(name: str) -> None:
     assert count(lively(name).served(), nn.modules.batchnorm._BatchNorm) == 0
+
+
+@pytest.mark.parametrize("name", STUDY_NETWORKS)
+def test_the_form_for_training_with_frozen_statistics_agrees_and_gives_its_weights_back(name: str) -> None:
+    backbone, other = lively(name), networks.build(name, networks.SCRATCH, input_px=SIZE_PX).eval()
+    backbone.pretrained = True
+    trained = backbone.folded()
+    assert count(trained.form, nn.modules.batchnorm._BatchNorm) <= count(backbone, nn.modules.batchnorm._BatchNorm) / 2
+    assert difference(features(backbone, pictures(2)), features(trained.form.eval(), pictures(2))) < TOLERANCE
+    assert all(p.requires_grad for p in trained.form.parameters())
+    other.take(trained)
+    assert difference(features(backbone, pictures(2)), features(other, pictures(2))) < TOLERANCE
 
 
 def test_repvgg_is_one_convolution_a_block() -> None:
