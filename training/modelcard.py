@@ -16,6 +16,7 @@ from training.judged import Judged
 from training.report.wording import count, in_words, wording
 
 NAME = "MODEL_CARD.md"
+_PEOPLE = ("human", "humans", "homo_sapiens", "people")
 
 
 def model_card(card: Card, known: Faces, judged: Judged, validated: str, findings: Sequence[str] = ()) -> str:
@@ -56,7 +57,8 @@ def _what(card: Card) -> Iterator[str]:
 
 def _use(card: Card, known: Faces, judged: Judged) -> Iterator[str]:
     animal = _animal(card)
-    if why := doubt(judged, card.metrics):
+    people = "it was fitted on people, as a public benchmark of the method, and the station is not for people"
+    if why := people if card.species in _PEOPLE else doubt(judged, card.metrics):
         yield f"**For trying the method only:** {why}."
     else:
         yield (

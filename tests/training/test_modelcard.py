@@ -61,6 +61,12 @@ def test_what_no_better_than_guesses_is_for_trying_only() -> None:
     assert "age structure of a population" not in text
 
 
+def test_what_was_fitted_on_people_is_for_trying_only() -> None:
+    told, known, said = made()
+    text = model_card(replace(told, species="human"), known, said, VALIDATED)
+    assert "**For trying the method only:** it was fitted on people" in text
+
+
 def test_what_was_tested_on_few_animals_is_for_trying_only() -> None:
     assert "tested on seven individuals, too few to speak for others" in model_card(*made(7), VALIDATED)
 
