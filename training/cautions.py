@@ -9,20 +9,15 @@ import numpy as np
 from station.bundles import Figure
 from training.faces import Faces
 from training.judged import Judged
-from training.report.wording import count, in_words, spelled
-
-_FEW, _SOME = 20, 40
-"""Individuals: below the first figures describe these animals only, below the second intervals are rough."""
-_THIN = 9
-"""Of a life stage with fewer individuals no 90% interval could be given by itself."""
+from training.limits import FEW, limits
+from training.report.wording import in_words, spelled
 
 
 def cautions(known: Faces, judged: Judged, figures: Mapping[str, Figure]) -> tuple[str, ...]:
     """All of them, the gravest first.  Figures are named as by `training.metrics`; a missing one is not spoken of."""
     return (
         *_no_better_than_guessing(figures),
-        *_few_animals(judged),
-        *_thin_stages(judged),
+        *limits(judged),
         *_drawn_to_the_middle(figures),
         *scope(known, figures),
         *ALWAYS,
@@ -46,7 +41,7 @@ def doubt(judged: Judged, figures: Mapping[str, Figure]) -> str:
     animals = len(np.unique(judged.individuals))
     if _guesses(figures):
         return "it is not shown to be better than guessing the median age"
-    return f"it was tested on {spelled(animals, 'individual')}, too few to speak for others" * (animals < _FEW)
+    return f"it was tested on {spelled(animals, 'individual')}, too few to speak for others" * (animals < FEW)
 
 
 def _guesses(figures: Mapping[str, Figure]) -> bool:
@@ -62,25 +57,6 @@ def _no_better_than_guessing(figures: Mapping[str, Figure]) -> Iterator[str]:
             f"{in_words('mae_years', figures['mae_years'])} years; saying the median age of every face gives "
             f"{in_words('median_guess_mae_years', figures['median_guess_mae_years'])}."
         )
-
-
-def _few_animals(judged: Judged) -> Iterator[str]:
-    animals, faces = len(np.unique(judged.individuals)), len(judged.individuals)
-    who = f"The figures rest on {spelled(animals, 'individual')} with {count(faces, 'face')}"
-    if animals < _FEW:
-        yield (
-            f"{who}. So few describe themselves: how the model does on another animal cannot be told from them, "
-            "however many pictures there are, and intervals drawn over so few are too narrow."
-        )
-    elif animals < _SOME:
-        yield f"{who}: the intervals are themselves rough, and two or three unusual animals would move them."
-
-
-def _thin_stages(judged: Judged) -> Iterator[str]:
-    behind = {name: len(np.unique(judged.individuals[judged.stages == name])) for name in judged.stage_names}
-    thin = [f"{name} ({animals or 'none'})" for name, animals in behind.items() if animals < _THIN]
-    if thin:
-        yield f"Little is known of life stages with fewer than {_THIN} individuals: {', '.join(thin)}."
 
 
 def _drawn_to_the_middle(figures: Mapping[str, Figure]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from station import species
 from station.bundles import Card
-from training.cautions import cautions, doubt
+from training.cautions import ALWAYS, cautions, doubt, scope
 from training.faces import Faces
 from training.judged import Judged
 from training.report.wording import count, in_words, wording
@@ -32,10 +32,15 @@ def model_card(card: Card, known: Faces, judged: Judged, validated: str, finding
         _section("How good it is", _figures(card, validated)),
         _section("What the study found", (f"- {_plain(finding)}" for finding in findings)) if findings else "",
         _section("How sure it is", _certainty(card)),
-        _section("Limits", (f"- {_plain(caution)}" for caution in cautions(known, judged, card.metrics))),
+        _section("Limits", (f"- {_plain(limit)}" for limit in _limits(card, known, judged, findings))),
         _section("Made with", _made(card)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _limits(card: Card, known: Faces, judged: Judged, findings: Sequence[str]) -> tuple[str, ...]:
+    """A study's findings tell of few animals and doubtful figures already."""
+    return (*scope(known, card.metrics), *ALWAYS) if findings else cautions(known, judged, card.metrics)
 
 
 def _section(title: str, lines: Iterator[str]) -> str:

@@ -93,13 +93,12 @@ def told_of(animals: int, **changes: Figure) -> str:
     return " ".join(cautions(known, said, figures(said) | changes))
 
 
-@pytest.mark.parametrize(("animals", "words"), [(7, "So few describe themselves"), (24, "themselves rough")])
-def test_few_animals_are_spoken_of(animals: int, words: str) -> None:
-    assert words in told_of(animals)
+def test_few_animals_are_spoken_of() -> None:
+    assert "7 individuals can show that everything runs" in told_of(7)
 
 
 def test_many_animals_are_not() -> None:
-    assert "rest on" not in told_of(60)
+    assert "can show that everything runs" not in told_of(60)
 
 
 def test_a_slope_below_one_is_drawn_to_the_middle() -> None:
@@ -117,4 +116,4 @@ def test_the_range_of_ages_is_told() -> None:
 
 
 def test_life_stages_with_few_individuals_are_named() -> None:
-    assert "cub (" in told_of(12)
+    assert "Nothing can be said of a life stage by itself" in told_of(12)
