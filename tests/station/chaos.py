@@ -13,10 +13,10 @@ import signal
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import picture
 from tests.mosquitto import Mosquitto, Peer
 from tests.station.test_flow import until
 from tests.station.test_mqtt import HEARD, IMAGE, Box
@@ -26,15 +26,12 @@ UNWRITTEN, AHEAD = 60, 20
 """How many pictures back a camera begins again after the broker died; how many it sends ahead."""
 
 
-def the_picture(number: int) -> bytes:
-    return picture(number % 250, seed=number, width=160, height=120)
-
-
 class Cameras:
     """Publish pictures 0 to count - 1, a few ahead of the broker's confirmations."""
 
-    def __init__(self, peer: Peer, count: int, per_second: float) -> None:
+    def __init__(self, peer: Peer, photograph: Callable[[int], bytes], count: int, per_second: float) -> None:
         self._peer = peer
+        self._photograph = photograph
         self._count = count
         self._pause_s = 1 / per_second
         self._next = 0
@@ -56,7 +53,7 @@ class Cameras:
             self._next += 1
             name = f"IMG_{number:04}.JPG"
             topic = IMAGE.format(CAMERAS[number % 3])
-            self._sent.append(self._peer.publish(topic, the_picture(number), {"filename": name}))
+            self._sent.append(self._peer.publish(topic, self._photograph(number), {"filename": name}))
             assert until(lambda: self._unconfirmed() < AHEAD, 60)
             self._tick.wait(self._pause_s)
         assert until(lambda: self._unconfirmed() == 0, 60)
@@ -77,7 +74,15 @@ def gaps(subscriber: Peer, newest: int) -> list[int]:
     return sorted(set(range(1, newest + 1)) - {message["seq"] for message in told(subscriber)})
 
 
-def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: float, seed: int = 1) -> str:
+def chaos(
+    folder: Path,
+    bundle: Path,
+    broker: Mosquitto,
+    photograph: Callable[[int], bytes],
+    count: int,
+    seconds: float,
+    seed: int = 1,
+) -> str:
     """Runs it, asserts that nothing was lost or doubled, and says what happened."""
     chance, begun = random.Random(seed), time.monotonic()
     subscriber = Peer(broker.port, "subscriber", *HEARD)
@@ -85,7 +90,7 @@ def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: fl
     box.start()
     assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
     publisher = Peer(broker.port, "gateway")
-    cameras = Cameras(publisher, count, count / seconds)
+    cameras = Cameras(publisher, photograph, count, count / seconds)
     blows: Counter[str] = Counter()
     while not cameras.done:
         until(lambda: cameras.done, chance.uniform(0.2, 3.0))

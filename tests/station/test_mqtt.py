@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.mosquitto import WRITES_AT_ONCE, Mosquitto, Peer, running
+from tests.photographs import photographs
 from tests.station.test_flow import until
 from tests.station.test_line import rows
 
@@ -287,4 +288,4 @@ def test_nothing_is_lost_or_doubled_while_station_broker_and_connection_die(tmp_
     from tests.station.chaos import chaos  # noqa: PLC0415  it needs what stands above
 
     with running(tmp_path / "mosquitto", WRITES_AT_ONCE) as broker:
-        print(chaos(tmp_path, bundle, broker, count=150, seconds=30))
+        print(chaos(tmp_path, bundle, broker, photographs(), count=150, seconds=30))
