@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.box import HEARD, IMAGE, Box
 from tests.mosquitto import Mosquitto, Peer
 from tests.station.test_flow import until
-from tests.station.test_mqtt import HEARD, IMAGE, Box
 
 CAMERAS = ("ridge", "creek", "den")
 UNWRITTEN, AHEAD = 60, 20
@@ -84,13 +84,28 @@ def chaos(
     seed: int = 1,
 ) -> str:
     """Runs it, asserts that nothing was lost or doubled, and says what happened."""
-    chance, begun = random.Random(seed), time.monotonic()
-    subscriber = Peer(broker.port, "subscriber", *HEARD)
-    box = Box(folder, bundle, broker.port)
-    box.start()
-    assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
-    publisher = Peer(broker.port, "gateway")
-    cameras = Cameras(publisher, photograph, count, count / seconds)
+    begun = time.monotonic()
+    subscriber, publisher = Peer(broker.port, "subscriber", *HEARD), Peer(broker.port, "gateway")
+    with Box(folder, bundle, broker.port) as box:
+        box.start()
+        assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
+        cameras = Cameras(publisher, photograph, count, count / seconds)
+        blows = storm(box, broker, cameras, random.Random(seed))
+        replayed = calm(box, subscriber, count)
+        ended = box.kill(signal.SIGTERM)
+        assert ended == 0, (ended, box.log[-500:])
+        check(box, subscriber, count)
+    repeats = len(told(subscriber)) - count
+    subscriber.close()
+    publisher.close()
+    return (
+        f"{count} pictures in {time.monotonic() - begun:.0f} s: {dict(blows)}; {repeats} messages told twice, "
+        f"{replayed} lost by the killed broker and replayed"
+    )
+
+
+def storm(box: Box, broker: Mosquitto, cameras: Cameras, chance: random.Random) -> Counter[str]:
+    """Blow after blow for as long as the cameras publish; how many of each."""
     blows: Counter[str] = Counter()
     while not cameras.done:
         until(lambda: cameras.done, chance.uniform(0.2, 3.0))
@@ -111,26 +126,21 @@ def chaos(
             frozen(signal.SIGSTOP)
             until(lambda: False, chance.uniform(0.5, 3))
             frozen(signal.SIGCONT)
+    return blows
+
+
+def calm(box: Box, subscriber: Peer, count: int) -> int:
+    """Waits until all is done and told, and asks again for what the subscriber misses; how many that were."""
     observed = "SELECT count(*) FROM frames WHERE outcome = 'observed'"
     assert until(lambda: box.ask(observed) == [(count,)], 300), (box.ask(observed), box.log[-3000:])
     assert until(lambda: box.ask("SELECT count(*) FROM outbox") == [(0,)], 60)
-    lost = gaps(subscriber, count)
     until(lambda: not gaps(subscriber, count), 3)
     missing = gaps(subscriber, count)
     for seq in missing:
         subscriber.publish("station/hut/cmd/replay", json.dumps({"from_seq": seq, "to_seq": seq}))
-    assert until(lambda: not gaps(subscriber, count), 30), (gaps(subscriber, count), lost)
+    assert until(lambda: not gaps(subscriber, count), 30), (gaps(subscriber, count), missing)
     assert box.is_up()
-    ended = box.kill(signal.SIGTERM)
-    assert ended == 0, (ended, box.log[-500:])
-    check(box, subscriber, count)
-    repeats = len(told(subscriber)) - count
-    subscriber.close()
-    publisher.close()
-    return (
-        f"{count} pictures in {time.monotonic() - begun:.0f} s: {dict(blows)}; {repeats} messages told twice, "
-        f"{len(missing)} lost by the killed broker and replayed"
-    )
+    return len(missing)
 
 
 def check(box: Box, subscriber: Peer, count: int) -> None:

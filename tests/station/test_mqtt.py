@@ -6,87 +6,20 @@ import hashlib
 import json
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.box import HEARD, IMAGE, Box
 from tests.conftest import picture
 from tests.mosquitto import WRITES_AT_ONCE, Mosquitto, Peer, running
 from tests.photographs import photographs
+from tests.station.absence import absence
+from tests.station.chaos import chaos
 from tests.station.test_flow import until
-from tests.station.test_line import rows
-
-HEARD = tuple(
-    f"station/hut/{name}" for name in ("status", "estimates", "individuals/+", "camera/+/status", "health", "replay")
-)
-IMAGE = "station/hut/camera/{}/image"
-CONFIG = """
-[station]
-id = "hut"
-database = "station.db"
-bundle = "{bundle}"
-[line]
-linger_s = 0.02
-[health]
-listen = ""
-free_mb = 1
-[mqtt]
-host = "127.0.0.1"
-port = {port}
-keepalive_s = 5
-{more}
-"""
-
-
-class Box:
-    """A station as a process that can be started, stopped and killed."""
-
-    def __init__(self, folder: Path, bundle: Path, port: int, more: str = "") -> None:
-        self.folder = folder
-        self.port = port
-        self.database = folder / "station.db"
-        (folder / "station.toml").write_text(CONFIG.format(bundle=bundle, port=port, more=more))
-        self._begun = 0
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "station", "run", "--config", str(self.folder / "station.toml")]
-        self._begun = len(self.log) if (self.folder / "log.txt").exists() else 0
-        with (self.folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
-
-    def is_up(self) -> bool:
-        """Waits until the last start has led to a connection."""
-        return until(lambda: "connected to the broker" in self.log[self._begun :], 60)
-
-    def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        assert self.process
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        return rows(self.database, sql)
-
-    def count(self, what: str) -> int:
-        try:
-            [(count,)] = self.ask(f"SELECT count(*) FROM {what}")
-        except sqlite3.OperationalError:
-            return 0
-        return int(count)
-
-    def memory_mb(self) -> float:
-        assert self.process
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * 4096 / 1e6
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log.txt").read_text()
 
 
 @pytest.fixture
@@ -97,11 +30,9 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def box(tmp_path: Path, bundle: Path, broker: Mosquitto, request: pytest.FixtureRequest) -> Iterator[Box]:
-    box = Box(tmp_path, bundle, broker.port, getattr(request, "param", ""))
-    box.start()
-    yield box
-    if box.process and box.process.poll() is None:
-        box.kill()
+    with Box(tmp_path, bundle, broker.port, getattr(request, "param", "")) as box:
+        box.start()
+        yield box
 
 
 @pytest.fixture
@@ -140,22 +71,7 @@ def test_a_picture_that_comes_as_a_message_is_told_as_an_age(box: Box, peer: Pee
 def test_with_the_broker_away_the_station_starts_works_and_tells_all_in_order_later(
     tmp_path: Path, bundle: Path
 ) -> None:
-    absent = Mosquitto(tmp_path / "mosquitto")
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(60):
-        (folder / f"{number:02}.jpg").write_bytes(picture(4 * number, seed=number, width=64, height=64))
-    more = '[cameras.ridge]\nfolder = "pictures"\nsettle_s = 0.0\n'
-    box = Box(tmp_path, bundle, absent.port, more)
-    box.start()
-    assert until(lambda: "cannot be reached" in box.log and box.count("outbox WHERE retained = 0") == 60, 60), box.log
-    absent.start()
-    peer = Peer(absent.port, "ranger", *HEARD)
-    assert until(lambda: box.count("outbox") == 0, 60), box.log
-    assert until(lambda: len(peer.told("station/hut/estimates")) == 60)
-    assert [message["seq"] for message in peer.told("station/hut/estimates")] == list(range(1, 61))
-    assert box.kill(signal.SIGTERM) == 0
-    absent.stop()
+    print(absence(tmp_path, bundle, count=60, limit_s=60))
 
 
 def test_the_broker_says_offline_when_the_station_is_gone_without_a_word(box: Box, peer: Peer) -> None:
@@ -285,7 +201,5 @@ def test_when_the_disk_is_full_the_broker_keeps_the_pictures_and_all_goes_on_whe
 
 
 def test_nothing_is_lost_or_doubled_while_station_broker_and_connection_die(tmp_path: Path, bundle: Path) -> None:
-    from tests.station.chaos import chaos  # noqa: PLC0415  it needs what stands above
-
     with running(tmp_path / "mosquitto", WRITES_AT_ONCE) as broker:
         print(chaos(tmp_path, bundle, broker, photographs(), count=150, seconds=30))
