@@ -77,10 +77,11 @@ class Box:
             return 0
         return int(count)
 
-    def memory_mb(self) -> float:
+    def peak_mb(self) -> float:
+        """The most memory that the process has had at once since its start."""
         assert self.process
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * 4096 / 1e6
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
     @property
     def log(self) -> str:
