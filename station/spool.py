@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from station.domain import StationError
+from station.durable import sync
 
 _KINDS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"II*\0": "tif", b"MM\0*": "tif", b"RIFF": "webp"}
 
@@ -50,13 +51,11 @@ class Spool:
         """Writes a file whole; it survives a power cut once `settle` was called.  Raises `OSError`."""
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
-            _sync(self.root)
+            sync(self.root)
         part = path.with_suffix(".part")
         try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            part.write_bytes(data)
+            sync(part)
         except OSError:
             part.unlink(missing_ok=True)
             raise
@@ -69,7 +68,7 @@ class Spool:
     def settle(folders: set[Path]) -> None:
         """Makes the names in these folders survive a power cut."""
         for folder in folders:
-            _sync(folder)
+            sync(folder)
 
     def remove(self, path: Path) -> None:
         """Deletes a file of the spool, if it is there; others are left alone."""
@@ -81,11 +80,3 @@ class Spool:
     def _count(self, size: int) -> None:
         with self._lock:
             self.used_bytes += size
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
