@@ -16,9 +16,9 @@ from station.doctor import BEFORE, doctor
 from station.domain import Lane
 from station.settings import Settings
 from station.store import Candidate, Store
+from tests.frames import observed, take
 from tests.station.test_commands import station
 from tests.station.test_line import rows
-from tests.station.test_store import observed, take
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

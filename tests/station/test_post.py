@@ -22,8 +22,8 @@ from station.post import Patterns, Post
 from station.shortage import Problems
 from station.spool import Spool
 from station.store import Store
+from tests.frames import observed, take
 from tests.station.test_flow import until
-from tests.station.test_store import observed, take
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
