@@ -6,13 +6,17 @@ What a sender calls its picture never touches the file system: the name is the c
 from __future__ import annotations
 
 import os
+import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from station.domain import StationError
 from station.durable import sync
 
 _KINDS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"II*\0": "tif", b"MM\0*": "tif", b"RIFF": "webp"}
+
+_OWN = re.compile(r"[0-9a-f]{64}\.(jpg|png|tif|webp|bin)")
 
 
 class SpoolError(StationError):
@@ -47,6 +51,10 @@ class Spool:
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "bin")
         return self.root / camera / f"{digest}.{kind}"
 
+    def pictures(self) -> Iterator[Path]:
+        """Every file that `put` has made."""
+        return (file for file in self.root.glob("*/*") if is_own(file.name))
+
     def put(self, path: Path, data: bytes) -> os.stat_result:
         """Writes a file whole; it survives a power cut once `settle` was called.  Raises `OSError`."""
         if not path.parent.is_dir():
@@ -80,3 +88,8 @@ class Spool:
     def _count(self, size: int) -> None:
         with self._lock:
             self.used_bytes += size
+
+
+def is_own(name: str) -> bool:
+    """Whether a file's name is one that the spool gives."""
+    return _OWN.fullmatch(name) is not None
