@@ -163,6 +163,15 @@ def test_check_makes_no_files_and_says_how_many_pictures_wait(folder: Path, bund
     assert rows(folder / "s.db", "SELECT count(*) FROM runs") == runs
 
 
+def test_check_wants_the_free_space_that_health_wants(tmp_path: Path, bundle: Path) -> None:
+    config = configured(tmp_path, bundle, "s.db")
+    assert "MB are free for the database" in station("check", "--config", config)
+    config.write_text(f'{config.read_text()}\n[health]\nfree_mb = 1e12\n[mqtt]\nhost = "hut"\n')
+    told = " ".join(station("check", "--config", config, status=1).split())
+    for place in ("database", "spool"):
+        assert f"MB are free for the {place}: make room" in told
+
+
 def test_check_says_that_the_daemon_runs(tmp_path: Path, bundle: Path) -> None:
     config = configured(tmp_path, bundle, "s.db")
     with Store(tmp_path / "s.db", datetime.now(UTC)):
