@@ -130,6 +130,23 @@ def test_a_frame_with_a_person_is_counted_told_of_nothing_and_deleted(box: Box, 
     assert (box.count("faces"), peer.told("station/hut/estimates")) == (0, [])
 
 
+@pytest.mark.parametrize("box", ["homeassistant = true\n"], indirect=True, ids=["found"])
+def test_home_assistant_forgets_a_station_that_is_not_to_be_found_any_more(box: Box) -> None:
+    home = Peer(box.port, "home", "homeassistant/#")
+    assert until(lambda: len(home.messages) == 4, 60), box.log
+    assert box.kill(signal.SIGTERM) == 0
+    config = box.folder / "station.toml"
+    config.write_text(config.read_text().replace("homeassistant = true", ""))
+    box.start()
+    assert box.is_up()
+    assert until(lambda: [message.payload for message in home.messages[4:]] == [b""] * 4, 60), box.log
+    late = Peer(box.port, "late", "homeassistant/#", "station/hut/status")
+    assert until(lambda: late.on("station/hut/status") == ["online"])
+    assert len(late.messages) == 1
+    home.close()
+    late.close()
+
+
 def test_a_subscriber_gets_again_what_it_missed(box: Box, peer: Peer) -> None:
     for number in range(5):
         peer.publish(IMAGE.format("ridge"), picture(50, seed=number))
