@@ -84,7 +84,7 @@ def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Pe
     whole = picture(100)
     for payload in (b"", b"Dear ranger, I am a text. " * 50, whole[: len(whole) // 2]):
         peer.publish(IMAGE.format("ridge"), payload, {"filename": "../../x"})
-    peer.publish(IMAGE.format("ridge"), bytes(33_000_000))
+    peer.publish(IMAGE.format("ridge"), bytes(100_000_000))
     peer.publish(IMAGE.format("no camera"), whole)
     peer.publish("station/hut/cmd/replay", b"x", reply=("ranger/answers", b"1"))
     peer.publish(IMAGE.format("creek"), whole)
@@ -93,6 +93,15 @@ def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Pe
     assert outcomes == {"empty": 1, "not_an_image": 1, "truncated": 1, "observed": 1}
     assert until(lambda: box.count("refusals") == 2)
     assert dict(box.ask("SELECT reason, messages FROM refusals")) == {"too_large": 1, "camera": 1}
+
+
+@pytest.mark.parametrize("box", ["max_message_mb = 128\n"], indirect=True, ids=["allowed"])
+def test_a_message_of_100_mb_is_taken_where_it_is_allowed_and_memory_stays_bounded(box: Box, peer: Peer) -> None:
+    before = box.peak_mb()
+    peer.publish(IMAGE.format("ridge"), bytes(100_000_000))
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 1, 60), box.log
+    assert box.ask("SELECT size_bytes, reason FROM frames") == [(100_000_000, "corrupt")]
+    assert box.peak_mb() < before + 400, (before, box.peak_mb())
 
 
 def test_of_a_flood_each_message_has_its_outcome_and_memory_stays_bounded(box: Box) -> None:
