@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from station.copies import sync_folder
+from station import durable
 
 
 @contextmanager
@@ -19,9 +18,6 @@ def replacing(file: Path) -> Iterator[IO[bytes]]:
     try:
         with scratch.open("wb") as handle:
             yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        scratch.replace(file)
-        sync_folder(file.parent)
+        durable.replace(scratch, file)
     finally:
         scratch.unlink(missing_ok=True)

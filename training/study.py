@@ -125,10 +125,18 @@ def study(plan: Plan, out: Path, resume: bool, now: datetime, say: Say) -> Studi
     found = _collected(plan, out / _WORK, laid, sizes, now)
     said = findings(found)
     if found.trials:
-        report.write(found, Measures(said, by_stage, by_individual, paired), out)
+        _report(found, said, out, say)
     if found.chosen and not missing and not (out / BUNDLE).exists():
         _bundle(work, found.chosen, said, out, now)
     return Studied(found, missing, out / BUNDLE if (out / BUNDLE).exists() else None)
+
+
+def _report(found: Study, said: tuple[str, ...], out: Path, say: Say) -> None:
+    """A machine that only trains may lack what draws the page: the tables are there, and the study goes on."""
+    try:
+        report.write(found, Measures(said, by_stage, by_individual, paired), out)
+    except report.ReportError as error:
+        say(str(error))
 
 
 def _needed(plan: Plan, laid: Mapping[str, Laid]) -> Iterator[Part]:

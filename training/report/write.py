@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from station.domain import StationError
+from training.files import replacing
 from training.report.exports import folds_csv, out_of_fold_csv, results_csv, results_json
 from training.report.measures import Measures
 from training.results import Study
@@ -27,8 +26,8 @@ def write(study: Study, measures: Measures, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in _tables(study, measures):
-        replace(folder / name, text)
-    replace(folder / PAGE, _page(study, measures))
+        _replace(folder / name, text)
+    _replace(folder / PAGE, _page(study, measures))
 
 
 def _tables(study: Study, measures: Measures) -> Iterator[tuple[str, str]]:
@@ -50,16 +49,6 @@ def _page(study: Study, measures: Measures) -> str:
     return page(study, measures)
 
 
-def replace(file: Path, text: str) -> None:
-    """Writes a file beside its place and renames it: whoever reads finds the old one or the new one, whole."""
-    handle, scratch = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 (a handle, not a path)
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(file)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+def _replace(file: Path, text: str) -> None:
+    with replacing(file) as handle:
+        handle.write(text.encode())
