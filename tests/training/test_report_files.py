@@ -11,8 +11,8 @@ import pytest
 
 from tests.bare import run_without
 from tests.training.studied import data_set, drawn_faces, measures, study
+from training.files import replacing
 from training.report import exports
-from training.report.write import replace as replace_file
 from training.report.write import write
 from training.results import Study
 
@@ -111,8 +111,8 @@ def test_writing_again_gives_the_same_bytes(two: Study, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     file = tmp_path / "results.csv"
     file.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        replace_file(file, "new \udcff")
+    with pytest.raises(UnicodeEncodeError), replacing(file) as handle:
+        handle.write("new \udcff".encode())
     assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [("results.csv", "old")]
 
 
