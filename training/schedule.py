@@ -19,7 +19,7 @@ class Schedule:
     """A recipe, chosen by measurement (tests/benchmarks/DIARY.md says which)."""
 
     loss: str = losses.DEFAULT
-    epochs: int = 16
+    epochs: int = 8
     batch: int = 16
     """Faces a step, over all processes together."""
     seed: int = 0
