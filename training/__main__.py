@@ -56,7 +56,8 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _study(args: argparse.Namespace) -> None:
     from training.networks import STUDY_NETWORKS  # noqa: PLC0415
-    from training.study import Plan, study  # noqa: PLC0415
+    from training.plan import Plan  # noqa: PLC0415
+    from training.study import study  # noqa: PLC0415
     from training.summary import study_summary  # noqa: PLC0415
 
     plan = Plan(

@@ -13,8 +13,9 @@ from tests.training.drawn import SIZE_PX, drawn_manifest
 from training.bench import Source
 from training.manifest import ManifestError
 from training.networks import NetworkError
+from training.plan import Plan, StudyError
 from training.schedule import Schedule
-from training.study import Plan, Studied, StudyError, study
+from training.study import Studied, study
 from training.summary import study_summary
 
 NOW = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
@@ -152,7 +153,7 @@ def test_a_folder_with_a_study_is_not_overwritten(plan: Plan, done: tuple[Studie
 
 
 def test_a_study_under_another_protocol_is_not_mixed_in(plan: Plan, done: tuple[Studied, Path, list[str]]) -> None:
-    with pytest.raises(StudyError, match="another folds"):
+    with pytest.raises(StudyError, match="another study \\(folds 3, now 4\\)"):
         study(replace(plan, folds=4), done[1], True, NOW, quiet)
 
 
@@ -161,3 +162,4 @@ def test_mistakes_are_told_before_any_work(plan: Plan, tmp_path: Path) -> None:
         study(replace(plan, networks=("resnet19",)), tmp_path / "a", False, NOW, quiet)
     with pytest.raises(ManifestError):
         study(replace(plan, data={"gone": [tmp_path / "gone.csv"]}), tmp_path / "b", False, NOW, quiet)
+    assert list(tmp_path.iterdir()) == []
