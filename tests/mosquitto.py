@@ -87,6 +87,7 @@ class Peer:
     def __init__(self, port: int, name: str, *topics: str) -> None:
         self.messages: list[MQTTMessage] = []
         self.confirmed: set[int] = set()
+        self.confirmations = 0
         self._topics = topics
         self._ready = threading.Event()
         self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
@@ -95,7 +96,7 @@ class Peer:
         self.client.on_connect = self._on_connect
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.on_message = lambda _, __, message: self.messages.append(message)
-        self.client.on_publish = lambda _, __, packet, *___: self.confirmed.add(packet)
+        self.client.on_publish = self._on_publish
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0xFFFFFFFF
         self.client.connect("127.0.0.1", port, 5, clean_start=False, properties=properties)
@@ -107,6 +108,10 @@ class Peer:
             self.client.subscribe(topic, qos=1)
         if not self._topics:
             self._ready.set()
+
+    def _on_publish(self, _: Any, __: Any, packet: int, *___: Any) -> None:
+        self.confirmed.add(packet)
+        self.confirmations += 1
 
     def publish(
         self,

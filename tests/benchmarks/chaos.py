@@ -1,4 +1,7 @@
-"""The test of chaos at full size: `python -m tests.benchmarks.chaos [PICTURES [PICTURES A SECOND [SEED]]]`."""
+"""The test of chaos at full size, with real photographs.
+
+python -m tests.benchmarks.chaos [PICTURES [PICTURES A SECOND [SEED]]]
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.mosquitto import WRITES_AT_ONCE, running
+from tests.photographs import photographs
 from tests.station.chaos import chaos
 from tests.tiny import tiny_bundle
 
@@ -16,7 +20,8 @@ def main(count: int = 2000, per_second: int = 10, seed: int = 1) -> None:
         folder = Path(scratch)
         folder.chmod(0o755)
         with running(folder / "mosquitto", WRITES_AT_ONCE) as broker:
-            print(chaos(folder, tiny_bundle(folder / "tiny"), broker, count, count / per_second, seed))
+            bundle = tiny_bundle(folder / "tiny")
+            print(chaos(folder, bundle, broker, photographs(), count, count / per_second, seed))
 
 
 if __name__ == "__main__":

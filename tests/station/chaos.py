@@ -13,28 +13,25 @@ import signal
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import picture
+from tests.box import HEARD, IMAGE, Box
 from tests.mosquitto import Mosquitto, Peer
 from tests.station.test_flow import until
-from tests.station.test_mqtt import HEARD, IMAGE, Box
 
 CAMERAS = ("ridge", "creek", "den")
 UNWRITTEN, AHEAD = 60, 20
 """How many pictures back a camera begins again after the broker died; how many it sends ahead."""
 
 
-def the_picture(number: int) -> bytes:
-    return picture(number % 250, seed=number, width=160, height=120)
-
-
 class Cameras:
     """Publish pictures 0 to count - 1, a few ahead of the broker's confirmations."""
 
-    def __init__(self, peer: Peer, count: int, per_second: float) -> None:
+    def __init__(self, peer: Peer, photograph: Callable[[int], bytes], count: int, per_second: float) -> None:
         self._peer = peer
+        self._photograph = photograph
         self._count = count
         self._pause_s = 1 / per_second
         self._next = 0
@@ -56,7 +53,7 @@ class Cameras:
             self._next += 1
             name = f"IMG_{number:04}.JPG"
             topic = IMAGE.format(CAMERAS[number % 3])
-            self._sent.append(self._peer.publish(topic, the_picture(number), {"filename": name}))
+            self._sent.append(self._peer.publish(topic, self._photograph(number), {"filename": name}))
             assert until(lambda: self._unconfirmed() < AHEAD, 60)
             self._tick.wait(self._pause_s)
         assert until(lambda: self._unconfirmed() == 0, 60)
@@ -77,15 +74,38 @@ def gaps(subscriber: Peer, newest: int) -> list[int]:
     return sorted(set(range(1, newest + 1)) - {message["seq"] for message in told(subscriber)})
 
 
-def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: float, seed: int = 1) -> str:
+def chaos(
+    folder: Path,
+    bundle: Path,
+    broker: Mosquitto,
+    photograph: Callable[[int], bytes],
+    count: int,
+    seconds: float,
+    seed: int = 1,
+) -> str:
     """Runs it, asserts that nothing was lost or doubled, and says what happened."""
-    chance, begun = random.Random(seed), time.monotonic()
-    subscriber = Peer(broker.port, "subscriber", *HEARD)
-    box = Box(folder, bundle, broker.port)
-    box.start()
-    assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
-    publisher = Peer(broker.port, "gateway")
-    cameras = Cameras(publisher, count, count / seconds)
+    begun = time.monotonic()
+    subscriber, publisher = Peer(broker.port, "subscriber", *HEARD), Peer(broker.port, "gateway")
+    with Box(folder, bundle, broker.port) as box:
+        box.start()
+        assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
+        cameras = Cameras(publisher, photograph, count, count / seconds)
+        blows = storm(box, broker, cameras, random.Random(seed))
+        replayed = calm(box, subscriber, count)
+        ended = box.kill(signal.SIGTERM)
+        assert ended == 0, (ended, box.log[-500:])
+        check(box, subscriber, count)
+    repeats = len(told(subscriber)) - count
+    subscriber.close()
+    publisher.close()
+    return (
+        f"{count} pictures in {time.monotonic() - begun:.0f} s: {dict(blows)}; {repeats} messages told twice, "
+        f"{replayed} lost by the killed broker and replayed"
+    )
+
+
+def storm(box: Box, broker: Mosquitto, cameras: Cameras, chance: random.Random) -> Counter[str]:
+    """Blow after blow for as long as the cameras publish; how many of each."""
     blows: Counter[str] = Counter()
     while not cameras.done:
         until(lambda: cameras.done, chance.uniform(0.2, 3.0))
@@ -106,26 +126,21 @@ def chaos(folder: Path, bundle: Path, broker: Mosquitto, count: int, seconds: fl
             frozen(signal.SIGSTOP)
             until(lambda: False, chance.uniform(0.5, 3))
             frozen(signal.SIGCONT)
+    return blows
+
+
+def calm(box: Box, subscriber: Peer, count: int) -> int:
+    """Waits until all is done and told, and asks again for what the subscriber misses; how many that were."""
     observed = "SELECT count(*) FROM frames WHERE outcome = 'observed'"
     assert until(lambda: box.ask(observed) == [(count,)], 300), (box.ask(observed), box.log[-3000:])
     assert until(lambda: box.ask("SELECT count(*) FROM outbox") == [(0,)], 60)
-    lost = gaps(subscriber, count)
     until(lambda: not gaps(subscriber, count), 3)
     missing = gaps(subscriber, count)
     for seq in missing:
         subscriber.publish("station/hut/cmd/replay", json.dumps({"from_seq": seq, "to_seq": seq}))
-    assert until(lambda: not gaps(subscriber, count), 30), (gaps(subscriber, count), lost)
+    assert until(lambda: not gaps(subscriber, count), 30), (gaps(subscriber, count), missing)
     assert box.is_up()
-    ended = box.kill(signal.SIGTERM)
-    assert ended == 0, (ended, box.log[-500:])
-    check(box, subscriber, count)
-    repeats = len(told(subscriber)) - count
-    subscriber.close()
-    publisher.close()
-    return (
-        f"{count} pictures in {time.monotonic() - begun:.0f} s: {dict(blows)}; {repeats} messages told twice, "
-        f"{len(missing)} lost by the killed broker and replayed"
-    )
+    return len(missing)
 
 
 def check(box: Box, subscriber: Peer, count: int) -> None:
