@@ -202,10 +202,10 @@ only_one() {
 
 tidy() { # environments that are neither in service nor the way back; backups but for the newest five
     local keep_one keep_two venv
-    keep_one=$(in_service)
-    keep_two=$(readlink -f "$OPT/previous" 2>/dev/null || true)
-    for venv in "$OPT"/venvs/*; do
-        if [ "$venv" != "$keep_one" ] && [ "$venv" != "$keep_two" ]; then rm -rf "$venv"; fi
+    keep_one=$(basename "$(in_service)")
+    keep_two=$(basename "$(readlink -f "$OPT/previous" 2>/dev/null || true)")
+    for venv in "$OPT"/venvs/*; do # by name: /opt may be a link, and a path then has two spellings
+        case $(basename "$venv") in "$keep_one" | "$keep_two") ;; *) rm -rf "$venv" ;; esac
     done
     find "$STATE/backups" -name 'before-*.tar.gz' -printf '%T@ %p\n' | sort -rn | tail -n +6 | cut -d ' ' -f 2- |
         while IFS= read -r old; do rm -f "$old"; done

@@ -120,6 +120,20 @@ def test_an_upgrade_keeps_the_data_and_can_go_back_and_forth(box: Box) -> None:
     assert (box.frames(), "sooner" in box.columns()) == (before, True)
 
 
+def test_where_opt_is_a_link_to_another_disk_an_upgrade_keeps_both_programs(box: Box, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    box.root.mkdir()
+    (box.root / "opt").symlink_to(tmp_path / "disk")
+    box.install()
+    old = box.venv()
+    box.next_version("sooner")
+    box.install()
+    assert sorted(path.name for path in (box.opt / "venvs").iterdir()) == sorted([old.name, box.venv().name])
+    assert "nothing to do" in box.station("migrate", "--config", box.config)
+    box.install("rollback")
+    assert box.venv() == old
+
+
 def test_going_back_to_a_program_that_knows_the_database_loses_nothing(box: Box) -> None:
     box.install()
     old = box.venv()
