@@ -108,7 +108,7 @@ def scan(
 ) -> None:
     """Estimate every picture of a folder once.  Again does only what is new; Ctrl-C is safe, again goes on."""
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
-    from station import daemon, settings, terminal  # noqa: PLC0415
+    from station import daemon, history, settings, terminal  # noqa: PLC0415
 
     if not settings.NAME.fullmatch(camera):
         raise StationError(f"--camera {camera!r}: letters, digits, - and _ only")
@@ -128,7 +128,9 @@ def scan(
                 bar.update(bar.task_ids[0], completed=done, total=done + station.store.waiting())
         passed_over = station.folders[camera].passed_over
         seconds = time.monotonic() - begun
-        terminal.summary(station.store.tally(), passed_over, seconds, station.bell.stopped, station.store.waiting())
+        with station.store.asking() as ledger:
+            tally = history.tally(ledger, station.store.run)
+        terminal.summary(tally, passed_over, seconds, station.bell.stopped, station.store.waiting())
     raise typer.Exit(130 if station.bell.stopped else 0)
 
 

@@ -27,8 +27,9 @@ from typing import IO
 
 from station import history, settings
 from station.bundles import CARD
-from station.copies import CopyError, copy_database, problems, sync_folder
+from station.copies import CopyError, copy_database, problems
 from station.domain import StationError
+from station.durable import replace, sync
 from station.settings import Settings
 from station.times import iso
 
@@ -141,10 +142,7 @@ def _write(archive: Path, sources: Iterable[tuple[str, Path]], manifest: Manifes
 
 def _put(scratch: Path, target: Path) -> None:
     scratch.chmod(0o600)
-    with scratch.open("rb") as file:
-        os.fsync(file.fileno())
-    scratch.replace(target)
-    sync_folder(target.absolute().parent)
+    replace(scratch, target)
 
 
 def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda _: True) -> Manifest:
@@ -196,6 +194,5 @@ def _copied(source: IO[bytes], target: Path | None) -> str:
     with target.open("wb") as out:
         while block := hashed.read(BLOCK):
             out.write(block)
-        out.flush()
-        os.fsync(out.fileno())
+    sync(target)
     return hashed.sha256.hexdigest()

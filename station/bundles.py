@@ -12,7 +12,6 @@ A bundle is immutable: it is written beside its place and renamed into it when c
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from station.domain import StationError
+from station.durable import sync
 
 FORMAT = 1
 PROGRAM, CARD, GOLDEN, WEIGHTS = "program.pt2", "card.json", "golden.npz", "weights.pt"
@@ -132,8 +132,7 @@ def writing(bundle: Path) -> Iterator[Path]:
         yield scratch
         scratch.chmod(0o755)
         for file in scratch.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+            sync(file)
         scratch.rename(bundle)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)

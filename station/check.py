@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +12,6 @@ from pathlib import Path
 from station import settings
 from station.domain import StationError
 from station.times import BUILT
-
-FREE_MB = 500
 
 
 class Level(IntEnum):
@@ -128,8 +125,12 @@ def _to_be_made(file: Path) -> Finding:
 
 
 def _space(read: settings.Settings) -> Iterator[Finding]:
-    folder = next(p for p in read.station.database.absolute().parents if p.is_dir())
-    free = shutil.disk_usage(folder).free / 1e6
-    level = Level.GOOD if free >= FREE_MB else Level.WRONG
-    remedy = "" if level is Level.GOOD else f"; at least {FREE_MB} MB are wanted: make room"
-    yield Finding(level, f"{free:.0f} MB free in {folder}{remedy}")
+    from station.checkup import free_mb  # noqa: PLC0415
+
+    wanted = read.health.free_mb
+    for name, free in free_mb(read).items():
+        if free < wanted:
+            remedy = f"make room on its disk, or lower health.free_mb = {wanted:g}"
+            yield Finding(Level.WRONG, f"{free:.0f} MB are free for the {name}: {remedy}")
+        else:
+            yield Finding(Level.GOOD, f"{free:.0f} MB are free for the {name}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+from station.durable import replace
 
 
 class CopyError(Exception):
@@ -48,19 +49,7 @@ def _copy(source: Path, scratch: Path) -> None:
 
 def _keep(scratch: Path, target: Path) -> None:
     shutil.copymode(target if target.exists() else scratch, scratch)
-    with scratch.open("rb") as file:
-        os.fsync(file.fileno())
-    scratch.replace(target)
-    sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """So that a rename in it outlives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    replace(scratch, target)
 
 
 def beside(database: Path) -> tuple[Path, Path]:

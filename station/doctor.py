@@ -1,7 +1,7 @@
 """What the years and power cuts did to a station's files: found, told, and mended where that loses nothing.
 
 Before anything is changed the database is copied to `….before-doctor`.  Nothing of a person's is thrown away:
-pictures that nobody knows are put beside the spool.
+files that are none of the spool's are put beside it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 
 from station.check import Finding, Level
 from station.copies import CopyError, beside, copy_database, problems, settle
+from station.faces import RESULTS
 from station.salvage import salvage
-from station.schema import StoreError, lock
+from station.schema import StoreError, lock, recounted
 from station.settings import Settings
+from station.spool import is_own
 
-BEFORE, ORPHANS = ".before-doctor", "-orphans"
+BEFORE, STRANGE = ".before-doctor", "-strange"
 ROUNDS = 3
 NOW = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
 NAMED = {
@@ -131,9 +133,11 @@ def _damage(database: Path) -> Iterator[Ailment]:
 
     def mend() -> str:
         try:
-            return salvage(database)
+            mended = salvage(database)
         except sqlite3.Error as error:
             raise StoreError(f"nothing of {database} can be read ({error}): `station restore` a backup") from error
+        recounted(database)
+        return mended
 
     yield Ailment(told, mend)
 
@@ -209,9 +213,9 @@ def _spool(database: Path, spool: Path) -> Iterator[Ailment]:
         rows = db.execute("SELECT id, path, outcome, unspooled_at FROM frames WHERE topic IS NOT NULL").fetchall()
     known = {row["path"] for row in rows}
     there = {str(file) for file in spool.rglob("*") if file.is_file() and not _is_leftover(file)}
-    if orphans := sorted(there - known):
-        yield Ailment(f"{len(orphans)} pictures of the spool are no frames, such as {orphans[0]}",
-                      _shelver(spool, orphans), in_database=False)  # fmt: skip
+    if strange := sorted(file for file in there - known if not _belongs(Path(file))):
+        yield Ailment(f"{len(strange)} files in the spool are none of the station's, such as {strange[0]}",
+                      _shelver(spool, strange), in_database=False)  # fmt: skip
     gone = [row for row in rows if row["path"] not in there and row["unspooled_at"] is None]
     if waiting := [row for row in gone if row["outcome"] is None]:
         yield Ailment(f"{len(waiting)} pictures of the spool are gone before their turn, such as {waiting[0]['path']}: "
@@ -221,14 +225,19 @@ def _spool(database: Path, spool: Path) -> Iterator[Ailment]:
                       _unspooler(database, done))  # fmt: skip
 
 
-def _shelver(spool: Path, orphans: list[str]) -> Callable[[], str]:
-    shelf = spool.with_name(spool.name + ORPHANS)
+def _belongs(file: Path) -> bool:
+    """A picture without a row does: the station takes it up by itself."""
+    return is_own(file.name) or file.name == RESULTS
+
+
+def _shelver(spool: Path, strange: list[str]) -> Callable[[], str]:
+    shelf = spool.with_name(spool.name + STRANGE)
 
     def mend() -> str:
-        for orphan in orphans:
-            target = shelf / Path(orphan).relative_to(spool)
+        for file in strange:
+            target = shelf / Path(file).relative_to(spool)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(orphan, target)
+            shutil.move(file, target)
         return f"put into {shelf}: look at them, watch the folder as a camera's, or delete them"
 
     return mend

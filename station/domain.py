@@ -106,7 +106,7 @@ class Frame:
     suspect: bool = False
     """It was in flight at two crashes and is tried alone."""
     topic: str | None = None
-    """It came as a message on this topic; None: it is a file of its camera's folder."""
+    """It came as a message on this topic (empty: nobody knows which); None: it is a file of its camera's folder."""
     file_name: str | None = None
     """What its sender called it."""
     given_at: str | None = None

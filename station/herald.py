@@ -13,8 +13,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from station.domain import Frame, Message
+from station.entries import put
 from station.messages import CameraMessage, EstimateMessage, IndividualMessage, Topics
-from station.store import put
 
 Row = dict[str, Any]
 _ROWS = """

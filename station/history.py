@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ from station.schema import StoreError
 from station.times import iso
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one run on a ledger has done."""
+
+    outcomes: dict[str, int]
+    reasons: dict[str, int]
+    faces: int
+    estimates: int
 
 
 @contextmanager
@@ -147,3 +158,17 @@ def settled(db: Database, after: int) -> list[Row]:
             [after],
         )
     )
+
+
+def tally(db: Database, run: int) -> Tally:
+    """What a run has done so far."""
+    outcomes = "SELECT outcome, count(*) FROM frames WHERE run = ? AND outcome IS NOT NULL GROUP BY outcome"
+    reasons = """SELECT reason, count(*) FROM frames WHERE run = ? AND outcome = 'rejected'
+        GROUP BY reason ORDER BY reason"""
+    faces, estimates = db.execute(
+        """SELECT count(DISTINCT faces.id), count(estimates.id) FROM frames JOIN faces ON faces.frame = frames.id
+        LEFT JOIN estimates ON estimates.face = faces.id WHERE run = ?""",
+        [run],
+    ).fetchone()
+    by_outcome, by_reason = (dict(db.execute(sql, [run]).fetchall()) for sql in (outcomes, reasons))
+    return Tally(by_outcome, by_reason, faces, estimates)

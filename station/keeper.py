@@ -1,19 +1,23 @@
-"""How long the spool keeps its pictures: until room is needed, and no longer than privacy allows."""
+"""What lies in the spool: until room is needed, no longer than privacy allows, and nothing that nobody knows of."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
-from station.domain import Duplicate, Observed, Outcome
+from station.domain import Duplicate, Lane, Observed, Outcome
 from station.mail import Mail
 from station.spool import Spool
+from station.store import Candidate
 
 log = logging.getLogger(__name__)
 
 CHUNK = 100
+SENT_AGAIN_WITHIN = timedelta(days=1)
+"""For how long a picture without a row is left to the broker, which sends it again with all that is said of it."""
 
 
 class Keeper:
@@ -45,11 +49,27 @@ class Keeper:
         while not self._keep_people and (shown := self._mail.with_people(CHUNK)):
             self._delete(shown, now)
 
+    def adopt(self, now: datetime) -> None:
+        """Takes up pictures without a row: a crash came between file and row, or the ledger is older than the spool."""
+        latest = (now - SENT_AGAIN_WITHIN).timestamp()
+        old = (file for file in self.spool.pictures() if file.stat().st_mtime < latest)
+        taken = 0
+        while chunk := list(islice(old, CHUNK)):
+            taken += self._mail.adopt([_found(file) for file in self._mail.unknown(chunk)], now)
+        if taken:
+            log.warning("%d pictures of the spool were not in the ledger: they are taken up", taken)
+
     def _delete(self, pictures: Sequence[tuple[int, Path]], now: datetime) -> None:
         """The files first: a row that says too much is mended at the next deletion, a file without a row is not."""
         for _, path in pictures:
             self.spool.remove(path)
         self._mail.unspooled([id for id, _ in pictures], now)
+
+
+def _found(file: Path) -> Candidate:
+    """What its message said besides the camera is not known any more."""
+    seen = file.stat()
+    return Candidate(file.parent.name, str(file), seen.st_size, seen.st_mtime_ns, None, Lane.BACKLOG, topic="")
 
 
 def _until(pictures: Sequence[tuple[int, Path]], enough_bytes: int) -> list[tuple[int, Path]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from station.domain import Message
 from station.herald import Herald
 from station.shortage import Shortage, patient
-from station.store import Store
+from station.store import Candidate, Store
 from station.times import iso
 
 
@@ -101,6 +101,16 @@ class Mail:
         with self._store.asking() as db:
             rows = db.execute("SELECT outcome FROM frames WHERE path = ?", [str(path)]).fetchall()
         return any(outcome in ("observed", "duplicate") for (outcome,) in rows) or bool(rows and path.is_file())
+
+    def unknown(self, pictures: Sequence[Path]) -> list[Path]:
+        """Those of these files of the spool that no row tells of."""
+        known = "SELECT 1 FROM frames WHERE path = ? AND unspooled_at IS NULL"
+        with self._store.asking() as db:
+            return [file for file in pictures if db.execute(known, [str(file)]).fetchone() is None]
+
+    def adopt(self, found: Sequence[Candidate], now: datetime) -> int:
+        """Puts files of the spool into the queue; how many."""
+        return self._store.admit(found, now)
 
     def removable(self, limit: int) -> list[tuple[int, Path]]:
         """The oldest recorded pictures of the spool."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from station import settings
 from station.backup import CONFIGURATION, DATABASE, SPECIES, BackupError, Manifest, scratch_folder, unpack
-from station.copies import beside, settle, sync_folder
+from station.copies import beside, settle
+from station.durable import sync
 from station.schema import check_version, lock
 from station.settings import Settings
 
@@ -71,12 +72,11 @@ def _exchange(file: Path, target: Path, owner: Path) -> None:
     shutil.copy2(file, staged)
     staged.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
     _belongs(staged, target if target.exists() else owner)
-    with staged.open("rb") as handle:
-        os.fsync(handle.fileno())
+    sync(staged)
     if target.is_file() and target.read_bytes() != staged.read_bytes():
         target.replace(target.with_name(target.name + ASIDE))
     staged.replace(target)
-    sync_folder(target.parent)
+    sync(target.parent)
 
 
 def _bundle(unpacked: Path, place: Path, manifest: Manifest) -> None:
@@ -99,7 +99,7 @@ def _bundle(unpacked: Path, place: Path, manifest: Manifest) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(manifest.bundle)
         link.replace(place)
-    sync_folder(place.parent)
+    sync(place.parent)
 
 
 def _same(folder: Path, files: dict[str, str]) -> bool:
@@ -118,8 +118,7 @@ def _database(unpacked: Path, target: Path) -> None:
     staged = target.with_name(f".{target.name}.restoring")
     shutil.copyfile(unpacked, staged)
     _belongs(staged, target.parent)
-    with staged.open("rb") as handle:
-        os.fsync(handle.fileno())
+    sync(staged)
     if target.exists():
         settle(target)
         old = target.with_name(target.name + ASIDE)
@@ -130,7 +129,7 @@ def _database(unpacked: Path, target: Path) -> None:
             if journal.exists():  # it could not be settled: what is in it belongs to the old one
                 journal.rename(aside)
     staged.replace(target)
-    sync_folder(target.parent)
+    sync(target.parent)
 
 
 def _belongs(file: Path, like: Path) -> None:

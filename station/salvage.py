@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from station.copies import beside, problems, sync_folder
+from station.copies import beside, problems
+from station.durable import replace
 
 
 def salvage(database: Path) -> str:
@@ -28,8 +29,7 @@ def salvage(database: Path) -> str:
     shutil.copymode(database, fresh)
     if os.geteuid() == 0:
         os.chown(fresh, database.stat().st_uid, database.stat().st_gid)
-    fresh.replace(database)
-    sync_folder(database.parent)
+    replace(fresh, database)
     lost = f"unreadable parts of {', '.join(holes)} are lost" if holes else "none was lost"
     return f"built anew with {kept} rows; {lost}"
 

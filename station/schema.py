@@ -215,6 +215,15 @@ def recount(db: Database) -> None:
         GROUP BY camera, coalesce(number, 0)""")
 
 
+def recounted(file: Path) -> None:
+    """Does that to a database that nobody uses; one of before the counts is left alone."""
+    with closing(sqlite3.connect(file)) as connection:
+        db = Database(connection)
+        if "frame_counts" in db.table_names():
+            with db.atomic():
+                recount(db)
+
+
 @migrations()
 def results(db: Database) -> None:
     """Which state of a results file a frame without detections was looked up in."""

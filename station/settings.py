@@ -151,7 +151,7 @@ class Health(_Section):
     silent_floor_h: float = Field(24, ge=0, description="hours for which any camera's rhythm lets it be silent")
     live_wait_s: float = Field(900, gt=0, description="seconds that a live picture may wait for its turn")
     outbox_wait_h: float = Field(6, gt=0, description="hours that a message may wait for the broker")
-    free_mb: float = Field(500, ge=0, description="free space that is wanted for the database and the spool")
+    free_mb: float = Field(500, ge=0, description="MB of free space that are wanted for the database and for the spool")
 
     @field_validator("listen")
     @classmethod

@@ -6,12 +6,17 @@ What a sender calls its picture never touches the file system: the name is the c
 from __future__ import annotations
 
 import os
+import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from station.domain import StationError
+from station.durable import sync
 
 _KINDS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"II*\0": "tif", b"MM\0*": "tif", b"RIFF": "webp"}
+
+_OWN = re.compile(r"[0-9a-f]{64}\.(jpg|png|tif|webp|bin)")
 
 
 class SpoolError(StationError):
@@ -46,17 +51,19 @@ class Spool:
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "bin")
         return self.root / camera / f"{digest}.{kind}"
 
+    def pictures(self) -> Iterator[Path]:
+        """Every file that `put` has made."""
+        return (file for file in self.root.glob("*/*") if is_own(file.name))
+
     def put(self, path: Path, data: bytes) -> os.stat_result:
         """Writes a file whole; it survives a power cut once `settle` was called.  Raises `OSError`."""
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
-            _sync(self.root)
+            sync(self.root)
         part = path.with_suffix(".part")
         try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            part.write_bytes(data)
+            sync(part)
         except OSError:
             part.unlink(missing_ok=True)
             raise
@@ -69,7 +76,7 @@ class Spool:
     def settle(folders: set[Path]) -> None:
         """Makes the names in these folders survive a power cut."""
         for folder in folders:
-            _sync(folder)
+            sync(folder)
 
     def remove(self, path: Path) -> None:
         """Deletes a file of the spool, if it is there; others are left alone."""
@@ -83,9 +90,6 @@ class Spool:
             self.used_bytes += size
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def is_own(name: str) -> bool:
+    """Whether a file's name is one that the spool gives."""
+    return _OWN.fullmatch(name) is not None

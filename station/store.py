@@ -15,7 +15,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,19 +22,9 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from sqlite_utils import Database
 
+from station import entries
 from station.bundles import Card
-from station.domain import (
-    Duplicate,
-    Facts,
-    Frame,
-    Lane,
-    Message,
-    Observation,
-    Observed,
-    Outcome,
-    Reason,
-    Rejection,
-)
+from station.domain import Frame, Lane, Message, Outcome, Reason
 from station.flow import Doorbell
 from station.schema import StoreError, lock, open_database
 from station.shortage import Shortage, no_shortage, patient
@@ -63,30 +52,12 @@ class Candidate(NamedTuple):
     given_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What one run on a ledger has done."""
-
-    outcomes: dict[str, int]
-    reasons: dict[str, int]
-    faces: int
-    estimates: int
-
-
 class Herald(Protocol):
     """Queues what is to be told of frames, in the transaction that records them."""
 
     def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
         """`after` is the newest estimate before them."""
         ...
-
-
-def put(db: Database, messages: Iterable[Message], at: str) -> None:
-    """Puts messages into the outbox, in the transaction of what they tell; of a state only the newest waits."""
-    db.conn.executemany(
-        "INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
-        [(m.rank, m.topic, m.payload, int(m.retained), at) for m in messages],
-    )
 
 
 class Store:
@@ -170,8 +141,8 @@ class Store:
         at = iso(now)
         with self.writing() as db:
             unknown, again = self._sift(candidates)
-            self._name("cameras", {c.camera for c in unknown}, at)
-            self._name("individuals", {c.individual for c in unknown if c.individual}, at)
+            entries.name(db, "cameras", {c.camera for c in unknown}, at)
+            entries.name(db, "individuals", {c.individual for c in unknown if c.individual}, at)
             db.conn.executemany(
                 """INSERT OR IGNORE INTO frames
                 (camera, path, size_bytes, modified_ns, individual, lane, topic, file_name, given_at, admitted_at)
@@ -195,10 +166,6 @@ class Store:
             elif row[1] in (Reason.VANISHED, Reason.UNREADABLE):
                 again.append(row[0])
         return unknown, again
-
-    def _name(self, table: str, ids: Iterable[str], at: str) -> None:
-        rows = [(id, at) for id in sorted(ids)]
-        self._db.conn.executemany(f"INSERT OR IGNORE INTO {table} (id, first_seen_at) VALUES (?, ?)", rows)
 
     # The queue
 
@@ -301,11 +268,8 @@ class Store:
 
     def original_of(self, digest: str) -> int | None:
         """The observed frame with this content, if there is one."""
-        with self._lock:
-            row = self._db.conn.execute(
-                "SELECT id FROM frames WHERE digest = ? AND outcome = 'observed'", [digest]
-            ).fetchone()
-            return None if row is None else int(row[0])
+        with self.asking() as db:
+            return entries.original_of(db, digest)
 
     @patient
     def record(self, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -313,111 +277,21 @@ class Store:
         at = iso(now)
         with self.writing() as db:
             after = db.conn.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0]
-            for outcome in outcomes:
-                self._record(outcome, at)
+            entries.record(db, outcomes, at)
             if self._herald:
                 self._herald.tell(db, [outcome.frame for outcome in outcomes], after, at)
-
-    def _record(self, outcome: Outcome, at: str) -> None:
-        match outcome:
-            case Rejection(frame, reason, detail, digest, consulted):
-                told = {"reason": reason, "detail": detail, "digest": digest, "consulted": consulted}
-                self._finish(frame, "rejected", at, **told)
-            case Duplicate(frame, digest):
-                self._copied(frame, digest, self.original_of(digest), at)
-            case Observed(frame, facts, observations, people):
-                original = self.original_of(facts.digest)
-                if original is not None:  # its twin came in the same batch
-                    self._copied(frame, facts.digest, original, at)
-                else:
-                    self._finish(frame, "observed", at, people=people, **_columns(facts))
-                    self._add(frame, observations, at)
-
-    def _copied(self, frame: Frame, digest: str, original: int | None, at: str) -> None:
-        """A second copy; or the original itself, whose time was set after it was read."""
-        if original == frame.id:
-            raise RuntimeError(f"frame {frame.id} had its outcome already")
-        row = self._db.conn.execute("SELECT path, camera, people FROM frames WHERE id = ?", [original]).fetchone()
-        path, camera, people = row or (None, None, None)
-        if frame.topic is None and (path, camera) == (frame.path, frame.camera):
-            self._db.conn.execute("DELETE FROM frames WHERE id = ?", [frame.id])
-            seen = [frame.size_bytes, frame.modified_ns, original]
-            self._db.conn.execute("UPDATE frames SET size_bytes = ?, modified_ns = ? WHERE id = ?", seen)
-            return
-        self._finish(frame, "duplicate", at, digest=digest, original=original, people=people)
-        if frame.individual:
-            self._name_original(frame.individual, original)
-
-    def _name_original(self, individual: str, original: int | None) -> None:
-        """Pictures sorted by animal afterwards: a copy names the original, if that has no name and shows one face."""
-        named = self._db.conn.execute(
-            """UPDATE faces SET individual = ? WHERE frame = ? AND individual IS NULL
-            AND (SELECT count(*) FROM faces AS all_ WHERE all_.frame = faces.frame) = 1""",
-            [individual, original],
-        )
-        if named.rowcount:
-            self._db.conn.execute(
-                "UPDATE frames SET individual = ? WHERE id = ? AND individual IS NULL", [individual, original]
-            )
-
-    def _finish(self, frame: Frame, outcome: str, at: str, **columns: object) -> None:
-        columns |= {"outcome": outcome, "done_at": at}
-        names = ", ".join(f"{name} = ?" for name in columns)
-        done = self._db.conn.execute(
-            f"UPDATE frames SET {names} WHERE id = ? AND outcome IS NULL", [*columns.values(), frame.id]
-        )
-        if done.rowcount != 1:
-            raise RuntimeError(f"frame {frame.id} had its outcome already")
-
-    def _add(self, frame: Frame, observations: Sequence[Observation], at: str) -> None:
-        self._name("individuals", {o.individual for o in observations if o.individual}, at)
-        for number, seen in enumerate(observations):
-            box, estimate = seen.face.box, seen.reading.estimate
-            face = self._db.conn.execute(
-                """INSERT INTO faces (frame, number, x, y, width, height, confidence, individual)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-                (
-                    frame.id,
-                    number,
-                    box.x,
-                    box.y,
-                    box.width,
-                    box.height,
-                    seen.face.confidence,
-                    seen.individual,
-                ),
-            ).lastrowid
-            self._db.conn.execute(
-                """INSERT INTO estimates (face, model, age_years, sd_years, low_years, high_years,
-                life_stage, estimated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-                (
-                    face,
-                    estimate.model,
-                    estimate.age_years,
-                    estimate.sd_years,
-                    estimate.low_years,
-                    estimate.high_years,
-                    estimate.life_stage,
-                    at,
-                ),
-            )
 
     @patient
     def queue(self, messages: Iterable[Message], now: datetime) -> None:
         """Puts messages in the outbox."""
         with self.writing() as db:
-            put(db, messages, iso(now))
+            entries.put(db, messages, iso(now))
 
     @patient
     def alive(self, now: datetime) -> None:
         """The daemon's sign of life: a run that ends without a word is known to have lasted until here."""
         with self.writing() as db:
             db.execute("UPDATE runs SET alive_at = ? WHERE id = ?", [iso(now), self.run])
-
-    def tally(self) -> Tally:
-        """What this run has done so far."""
-        with self._lock:
-            return _tally(self._db, self.run)
 
     def idle(self) -> bool:
         """Whether every frame that this run may take has its outcome."""
@@ -439,40 +313,3 @@ class Store:
         with self._lock:
             sql = f"SELECT count(*) FROM frames WHERE outcome IS NULL AND {which}"
             return int(self._db.conn.execute(sql, self._roots_twice()).fetchone()[0])
-
-
-def _columns(facts: Facts) -> dict[str, object]:
-    taken = facts.captured
-    return {
-        "digest": facts.digest,
-        "width_px": facts.width_px,
-        "height_px": facts.height_px,
-        "captured_at": iso(taken.utc) if taken.utc else None,
-        "captured_as_recorded": taken.as_recorded,
-        "captured_source": taken.source,
-        "captured_impossible": int(taken.impossible),
-        "make": facts.make,
-        "model": facts.model,
-    }
-
-
-def _tally(db: Database, run: int) -> Tally:
-    outcomes = dict(
-        db.execute(
-            "SELECT outcome, count(*) FROM frames WHERE run = ? AND outcome IS NOT NULL GROUP BY outcome",
-            [run],
-        ).fetchall()
-    )
-    reasons = dict(
-        db.execute(
-            """SELECT reason, count(*) FROM frames WHERE run = ? AND outcome = 'rejected'
-            GROUP BY reason ORDER BY reason""",
-            [run],
-        ).fetchall()
-    )
-    faces, estimates = db.execute(
-        """SELECT count(DISTINCT faces.id), count(estimates.id) FROM frames JOIN faces ON faces.frame = frames.id
-        LEFT JOIN estimates ON estimates.face = faces.id WHERE run = ?""",
-        [run],
-    ).fetchone()
-    return Tally(outcomes, reasons, faces, estimates)

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from station.check import Finding, Level
-from station.store import Tally
+from station.history import Tally
 
 Row = Mapping[str, Any]
 REASONS = {

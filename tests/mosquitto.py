@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 from tests.station.test_flow import until
 
 BINARY = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+PUBLISHER = shutil.which("mosquitto_pub")
 PLAIN = """
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -141,3 +142,16 @@ class Peer:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+
+
+@contextmanager
+def lines(port: int, topic: str) -> Iterator[IO[bytes]]:
+    """Publishes each line that is written to it, faster than a `Peer`; at the block's end the broker has them all."""
+    if PUBLISHER is None:
+        pytest.skip("there is no mosquitto_pub: apt-get install mosquitto-clients")
+    command = [PUBLISHER, "-p", str(port), "-q", "1", "-t", topic, "-l"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as client:
+        assert client.stdin
+        yield client.stdin
+        client.stdin.close()
+        assert client.wait(60) == 0

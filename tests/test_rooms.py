@@ -19,6 +19,7 @@ ROOMS = {
     "sqlite_utils": {
         "station/schema.py",
         "station/store.py",
+        "station/entries.py",
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,24 +19,11 @@ from station.meter import FACES, Histogram, Meter
 from station.store import Store
 from station.vitals import vitals
 from tests.benchmarks.health import before_health, fill
-from tests.station.test_store import candidate, observed, take
-from tests.tiny import card
+from tests.frames import candidate, observed, take
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 FREE = {"database": 9000.0}
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "station.db"
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    with Store(file, NOW) as store:
-        store.use_model(card(), NOW)
-        yield store
 
 
 def configured(file: Path, **sections: Any) -> settings.Settings:

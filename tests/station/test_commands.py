@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -90,14 +91,20 @@ def test_a_rejected_picture_can_be_retried(folder: Path, bundle: Path) -> None:
     assert summary(scan(folder, bundle))["images"] == 1
 
 
+def has_begun(database: Path) -> bool:
+    try:
+        return rows(database, "SELECT 1 FROM frames WHERE outcome IS NOT NULL LIMIT 1") != []
+    except sqlite3.OperationalError:  # it is only being made
+        return False
+
+
 def test_ctrl_c_stops_a_scan_safely_and_the_same_command_goes_on(folder: Path, bundle: Path) -> None:
     for number in range(1500):
         (folder / "card" / f"{number}.jpg").write_bytes(picture(number % 250, seed=number + 9, width=64, height=64))
     command = [sys.executable, "-m", "station", "scan", str(folder / "card"), "-r", "--camera", "ridge"]
     command += ["--model", str(bundle), "--db", str(folder / "s.db")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wal = folder / "s.db-wal"
-    assert until(lambda: wal.is_file() and wal.stat().st_size > 200_000, 60)
+    assert until(lambda: has_begun(folder / "s.db"), 60)
     process.send_signal(signal.SIGINT)
     told, _ = process.communicate(timeout=30)
     assert process.returncode == 130, told
@@ -154,6 +161,15 @@ def test_check_makes_no_files_and_says_how_many_pictures_wait(folder: Path, bund
     assert "1 pictures waiting" in station("check", "--config", config)
     assert (folder / "s.db").read_bytes() == content
     assert rows(folder / "s.db", "SELECT count(*) FROM runs") == runs
+
+
+def test_check_wants_the_free_space_that_health_wants(tmp_path: Path, bundle: Path) -> None:
+    config = configured(tmp_path, bundle, "s.db")
+    assert "MB are free for the database" in station("check", "--config", config)
+    config.write_text(f'{config.read_text()}\n[health]\nfree_mb = 1e12\n[mqtt]\nhost = "hut"\n')
+    told = " ".join(station("check", "--config", config, status=1).split())
+    for place in ("database", "spool"):
+        assert f"MB are free for the {place}: make room" in told
 
 
 def test_check_says_that_the_daemon_runs(tmp_path: Path, bundle: Path) -> None:

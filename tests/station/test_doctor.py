@@ -16,9 +16,9 @@ from station.doctor import BEFORE, doctor
 from station.domain import Lane
 from station.settings import Settings
 from station.store import Candidate, Store
+from tests.frames import observed, take
 from tests.station.test_commands import station
 from tests.station.test_line import rows
-from tests.station.test_store import observed, take
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -99,7 +99,10 @@ def test_messages_that_are_no_json_or_stand_there_twice(read: Settings) -> None:
 def test_the_spool_and_the_database_that_do_not_agree(read: Settings) -> None:
     spool = read.mqtt.spool
     (spool / "ridge").mkdir()
-    for name in ("known", "orphan"):
+    own = f"{'0' * 64}.jpg"  # the station takes it up by itself
+    (spool / "ridge" / own).write_bytes(b"picture")
+    (spool / "ridge" / "megadetector.json").write_text("{}")
+    for name in ("known", "strange"):
         (spool / "ridge" / f"{name}.jpg").write_bytes(b"picture")
     (spool / "ridge" / "half.part").write_bytes(b"pict")
     (read.station.database.parent / ".station-backup-x").mkdir()
@@ -110,9 +113,14 @@ def test_the_spool_and_the_database_that_do_not_agree(read: Settings) -> None:
         f"UPDATE frames SET path = '{spool}/ridge/gone.jpg' WHERE id = 2",
         f"UPDATE frames SET path = '{spool}/ridge/noted.jpg', unspooled_at = '2026' WHERE id = 3",
     )
-    mended(read, "1 pictures of the spool are no frames", "1 pictures are no longer in the spool", "2 half-written")
-    assert (spool.with_name("spool-orphans") / "ridge" / "orphan.jpg").read_bytes() == b"picture"
-    assert sorted(file.name for file in spool.rglob("*.*")) == ["known.jpg"]
+    mended(
+        read,
+        "1 files in the spool are none of the station's",
+        "1 pictures are no longer in the spool",
+        "2 half-written",
+    )
+    assert (spool.with_name("spool-strange") / "ridge" / "strange.jpg").read_bytes() == b"picture"
+    assert sorted(file.name for file in spool.rglob("*.*")) == [own, "known.jpg", "megadetector.json"]
     assert rows(read.station.database, "SELECT count(*) FROM frames WHERE unspooled_at IS NOT NULL") == [(2,)]
 
 
@@ -154,6 +162,8 @@ def test_of_a_damaged_table_every_readable_row_is_kept(read: Settings) -> None:
     database.write_bytes(data)
     said = mended(read, "is damaged")
     assert "unreadable parts of frames" in said
+    assert rows(database, "SELECT sum(n) FROM frame_counts") == [(count(read, "frames"),)]
+    assert rows(database, "SELECT sum(n) FROM estimate_counts") == [(count(read, "estimates"),)]
     assert COUNT - 60 < count(read, "frames") < COUNT
     assert rows(database, "SELECT count(*) FROM frames WHERE id IN (1, 400)") == [(2,)]
     assert count(read, "estimates") > COUNT - 60

@@ -19,8 +19,8 @@ from station.outbox import Outbox
 from station.replay import MOST, Replay
 from station.shortage import Problems
 from station.store import Store
+from tests.frames import candidate, observed, take
 from tests.station.test_flow import until
-from tests.station.test_store import candidate, observed, take
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ from station.post import Patterns, Post
 from station.shortage import Problems
 from station.spool import Spool
 from station.store import Store
+from tests.frames import observed, take
 from tests.station.test_flow import until
-from tests.station.test_store import observed, take
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -60,6 +62,14 @@ class Office:
     store: Store
     spool: Spool
     problems: Problems
+    keeper: Keeper
+
+    def left_by_a_crash(self, content: bytes, when: datetime) -> Path:
+        """A picture that was put into the spool and never admitted."""
+        file = self.spool.path("ridge", hashlib.sha256(content).hexdigest(), content)
+        self.spool.put(file, content)
+        os.utime(file, (when.timestamp(), when.timestamp()))
+        return file
 
     def send(self, topic: str, payload: bytes, kept: bool = True, **user: str) -> None:
         self.post.heard(self.wire.brings(topic, payload, kept, **user))
@@ -84,7 +94,7 @@ def opened(tmp_path: Path, **changes: Any) -> Iterator[Office]:
         post = Post(wire, how, Patterns(how.images, "hut"), store, mail, keeper, problems, bell, lambda: NOW)
         post.up(1)
         with post:
-            yield Office(wire, post, mail, store, spool, problems)
+            yield Office(wire, post, mail, store, spool, problems, keeper)
         bell.check()
 
 
@@ -115,6 +125,25 @@ def test_a_message_that_comes_again_is_one_picture(office: Office) -> None:
             office.record_all()
             next((office.spool.root / "ridge").iterdir()).unlink()  # done with: it is not spooled again
     assert office.frames("outcome") == [("observed",)]
+
+
+def test_a_picture_left_without_a_row_waits_for_its_message_which_says_more_of_it(office: Office) -> None:
+    office.left_by_a_crash(b"\xff\xd8\xff picture", NOW - timedelta(hours=1))
+    office.keeper.adopt(NOW)
+    assert office.frames("id") == []
+    office.send(RIDGE, b"\xff\xd8\xff picture", filename="IMG_1.JPG")
+    assert until(lambda: office.wire.acknowledged == 1)
+    assert office.frames("file_name") == [("IMG_1.JPG",)]
+
+
+def test_a_picture_left_without_a_row_is_taken_up_once_where_no_message_comes(office: Office) -> None:
+    file = office.left_by_a_crash(b"\xff\xd8\xff picture", NOW - timedelta(days=2))
+    (file.parent / "megadetector.json").write_text("{}")
+    for _ in range(2):
+        office.keeper.adopt(NOW)
+        assert office.frames("camera, path, lane") == [("ridge", str(file), 1)]
+        office.record_all()
+    assert office.mail.removable(10) == [(1, file)]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a\0b", "\x1b[31mred", "x" * 5000, ".."])

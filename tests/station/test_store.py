@@ -1,61 +1,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from station import history
 from station.domain import (
-    WHOLE,
     CaptureTime,
     Duplicate,
-    Estimate,
-    Face,
     Facts,
-    Frame,
     Lane,
-    Observation,
     Observed,
-    Reading,
     Reason,
     Rejection,
     TimeSource,
 )
 from station.flow import Doorbell
 from station.schema import StoreError
-from station.store import CHUNK, Candidate, Store
-from tests.tiny import card
+from station.store import CHUNK, Store
+from tests.frames import candidate, observed, take
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "station.db"
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    with Store(file, NOW) as store:
-        store.use_model(card(), NOW)
-        yield store
-
-
-def candidate(number: int, lane: Lane = Lane.BACKLOG, **changes: Any) -> Candidate:
-    return Candidate("ridge", f"/p/{number}.jpg", 10, 20, None, lane)._replace(**changes)
-
-
-def observed(frame: Frame, digest: str = "", *ages: float) -> Observed:
-    facts = Facts(digest or f"d{frame.id}", 8, 6, CaptureTime(NOW, "x", TimeSource.EXIF))
-    estimates = [Estimate(age, 1.0, None, None, "adult", "tiny-1") for age in ages]
-    return Observed(
-        frame, facts, tuple(Observation(Face(WHOLE), Reading(e, np.zeros(2, np.float32))) for e in estimates)
-    )
 
 
 def crash(file: Path) -> None:
@@ -65,9 +32,9 @@ def crash(file: Path) -> None:
         next(frames)
 
 
-def take(store: Store, count: int) -> list[Frame]:
-    frames = store.pending(Doorbell())
-    return [next(frames) for _ in range(count)]
+def done(store: Store) -> history.Tally:
+    with store.asking() as db:
+        return history.tally(db, store.run)
 
 
 def closed() -> Doorbell:
@@ -117,8 +84,8 @@ def test_the_same_content_is_one_image_even_within_a_batch(store: Store) -> None
     store.record([observed(first, "same", 4.0), observed(second, "same", 4.0)], NOW)
     assert store.original_of("same") == first.id
     store.record([Duplicate(third, "same")], NOW)
-    assert store.tally().outcomes == {"observed": 1, "duplicate": 2}
-    assert (store.tally().faces, store.tally().estimates) == (1, 1)
+    assert done(store).outcomes == {"observed": 1, "duplicate": 2}
+    assert (done(store).faces, done(store).estimates) == (1, 1)
 
 
 def test_an_outcome_is_given_once_and_a_batch_is_recorded_whole_or_not_at_all(store: Store) -> None:
@@ -214,7 +181,7 @@ def test_a_file_whose_time_is_set_after_it_was_read_is_no_copy_of_itself(store: 
     store.record([observed(take(store, 1)[0], "same", 4.0)], NOW)
     store.admit([candidate(1, modified_ns=99)], NOW)
     store.record([Duplicate(take(store, 1)[0], "same")], NOW)
-    assert store.tally().outcomes == {"observed": 1}
+    assert done(store).outcomes == {"observed": 1}
     assert store.admit([candidate(1, modified_ns=99)], NOW) == 0
 
 
@@ -244,7 +211,7 @@ def test_rejections_keep_their_reason_and_can_be_retried(store: Store) -> None:
     store.admit([candidate(1), candidate(2, path="/q/2.jpg")], NOW)
     first, second = take(store, 2)
     store.record([Rejection(first, Reason.TRUNCATED, "cut"), Rejection(second, Reason.EMPTY, "nothing")], NOW)
-    assert store.tally().reasons == {"empty": 1, "truncated": 1}
+    assert done(store).reasons == {"empty": 1, "truncated": 1}
     assert store.retry(reason="nonsense") == 0
     assert store.retry(under="/q") == 1
     assert store.retry(reason="truncated") == 1

@@ -15,7 +15,7 @@ from station import history, terminal
 from station.check import Finding, Level
 from station.domain import Lane
 from station.store import Candidate, Store
-from tests.station.test_store import observed, take
+from tests.frames import observed, take
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

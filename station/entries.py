@@ -1,0 +1,121 @@
+"""What becomes of frames and what is to be told of them, as entries of the ledger.
+
+Nothing here begins or ends a transaction: all that belongs together is written in its caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlite_utils import Database
+
+from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection
+from station.times import iso
+
+
+def record(db: Database, outcomes: Sequence[Outcome], at: str) -> None:
+    """Gives these frames their outcomes."""
+    for outcome in outcomes:
+        _record(db, outcome, at)
+
+
+def original_of(db: Database, digest: str) -> int | None:
+    """The observed frame with this content, if there is one."""
+    row = db.conn.execute("SELECT id FROM frames WHERE digest = ? AND outcome = 'observed'", [digest]).fetchone()
+    return None if row is None else int(row[0])
+
+
+def name(db: Database, table: str, ids: Iterable[str], at: str) -> None:
+    """Notes cameras or individuals that are not known yet."""
+    rows = [(id, at) for id in sorted(ids)]
+    db.conn.executemany(f"INSERT OR IGNORE INTO {table} (id, first_seen_at) VALUES (?, ?)", rows)
+
+
+def put(db: Database, messages: Iterable[Message], at: str) -> None:
+    """Puts messages into the outbox; of a state only the newest waits."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
+        [(m.rank, m.topic, m.payload, int(m.retained), at) for m in messages],
+    )
+
+
+def _record(db: Database, outcome: Outcome, at: str) -> None:
+    match outcome:
+        case Rejection(frame, reason, detail, digest, consulted):
+            told = {"reason": reason, "detail": detail, "digest": digest, "consulted": consulted}
+            _finish(db, frame, "rejected", at, **told)
+        case Duplicate(frame, digest):
+            _copied(db, frame, digest, original_of(db, digest), at)
+        case Observed(frame, facts, observations, people):
+            original = original_of(db, facts.digest)
+            if original is not None:  # its twin came in the same batch
+                _copied(db, frame, facts.digest, original, at)
+            else:
+                _finish(db, frame, "observed", at, people=people, **_columns(facts))
+                _add(db, frame, observations, at)
+
+
+def _copied(db: Database, frame: Frame, digest: str, original: int | None, at: str) -> None:
+    """A second copy; or the original itself, whose time was set after it was read."""
+    if original == frame.id:
+        raise RuntimeError(f"frame {frame.id} had its outcome already")
+    row = db.conn.execute("SELECT path, camera, people FROM frames WHERE id = ?", [original]).fetchone()
+    path, camera, people = row or (None, None, None)
+    if frame.topic is None and (path, camera) == (frame.path, frame.camera):
+        db.conn.execute("DELETE FROM frames WHERE id = ?", [frame.id])
+        seen = [frame.size_bytes, frame.modified_ns, original]
+        db.conn.execute("UPDATE frames SET size_bytes = ?, modified_ns = ? WHERE id = ?", seen)
+        return
+    _finish(db, frame, "duplicate", at, digest=digest, original=original, people=people)
+    if frame.individual:
+        _name_original(db, frame.individual, original)
+
+
+def _name_original(db: Database, individual: str, original: int | None) -> None:
+    """Pictures sorted by animal afterwards: a copy names the original, if that has no name and shows one face."""
+    named = db.conn.execute(
+        """UPDATE faces SET individual = ? WHERE frame = ? AND individual IS NULL
+        AND (SELECT count(*) FROM faces AS all_ WHERE all_.frame = faces.frame) = 1""",
+        [individual, original],
+    )
+    if named.rowcount:
+        db.conn.execute("UPDATE frames SET individual = ? WHERE id = ? AND individual IS NULL", [individual, original])
+
+
+def _finish(db: Database, frame: Frame, outcome: str, at: str, **columns: object) -> None:
+    columns |= {"outcome": outcome, "done_at": at}
+    names = ", ".join(f"{column} = ?" for column in columns)
+    done = db.conn.execute(f"UPDATE frames SET {names} WHERE id = ? AND outcome IS NULL", [*columns.values(), frame.id])
+    if done.rowcount != 1:
+        raise RuntimeError(f"frame {frame.id} had its outcome already")
+
+
+def _columns(facts: Facts) -> dict[str, object]:
+    taken = facts.captured
+    return {
+        "digest": facts.digest,
+        "width_px": facts.width_px,
+        "height_px": facts.height_px,
+        "captured_at": iso(taken.utc) if taken.utc else None,
+        "captured_as_recorded": taken.as_recorded,
+        "captured_source": taken.source,
+        "captured_impossible": int(taken.impossible),
+        "make": facts.make,
+        "model": facts.model,
+    }
+
+
+def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: str) -> None:
+    name(db, "individuals", {o.individual for o in observations if o.individual}, at)
+    for number, seen in enumerate(observations):
+        box, e = seen.face.box, seen.reading.estimate
+        face = db.conn.execute(
+            """INSERT INTO faces (frame, number, x, y, width, height, confidence, individual)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+            [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence, seen.individual],
+        ).lastrowid
+        db.conn.execute(
+            """INSERT INTO estimates (face, model, age_years, sd_years, low_years, high_years,
+            life_stage, estimated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+            [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
+        )
