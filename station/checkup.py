@@ -96,12 +96,15 @@ def _state(read: Settings, found: Vitals, now: datetime) -> str:
     if found.daemon.ended_at:
         return "stopped"
     patience = timedelta(seconds=max(STALE_S, STALE_ROUNDS * read.health.every_s))
-    return "running" if now - found.daemon.alive_at < patience else "down"
+    return "running" if abs(now - found.daemon.alive_at) < patience else "down"
 
 
 def _queue(found: Vitals, lane: int, now: datetime) -> Queue:
     waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane)
-    return Queue(waiting, _age_s(found.oldest_waiting.get(lane), now))
+    since = found.oldest_waiting.get(lane)
+    if since and since > now and found.runs:  # by a clock that was ahead: at least as long as this run
+        since = found.runs[0].began
+    return Queue(waiting, _age_s(since, now))
 
 
 def _age_s(since: datetime | None, now: datetime) -> float | None:

@@ -78,17 +78,18 @@ def vitals(db: Database, now: datetime) -> Vitals:
     """Takes them.  Raises `StoreError` where the database is of an older program."""
     if "frame_counts" not in db.table_names():
         raise StoreError("the database is of an older station: `station run` brings it up to date")
+    at = iso(now)  # what is dated later was written by a clock that was ahead, and says nothing
     waits = "SELECT admitted_at FROM frames WHERE outcome IS NULL AND lane = ? ORDER BY id LIMIT 1"
     oldest = {lane: _moment(db, waits, lane) for lane in (0, 1)}
     return Vitals(
         tuple(FrameCount(*row) for row in db.execute("SELECT * FROM frame_counts WHERE n > 0")),
         tuple(EstimateCount(m, bool(k), n) for m, k, n in db.execute("SELECT * FROM estimate_counts WHERE n > 0")),
         {lane: at for lane, at in oldest.items() if at},
-        _moment(db, "SELECT max(done_at) FROM frames WHERE done_at IS NOT NULL"),
-        _number(db, "SELECT count(*) FROM frames WHERE done_at > ?", iso(now - RECENTLY)),
+        _moment(db, "SELECT max(done_at) FROM frames WHERE done_at <= ?", at),
+        _number(db, "SELECT count(*) FROM frames WHERE done_at > ? AND done_at <= ?", iso(now - RECENTLY), at),
         _number(db, "SELECT count(*) FROM outbox"),
         _moment(db, "SELECT queued_at FROM outbox ORDER BY id LIMIT 1"),
-        tuple(_camera(db, row[0]) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
+        tuple(_camera(db, row[0], at) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
         _runs(db),
         _daemon(db),
     )
@@ -99,9 +100,10 @@ def individuals(db: Database) -> list[str]:
     return [row[0] for row in db.execute("SELECT id FROM individuals ORDER BY id")]
 
 
-def _camera(db: Database, name: str) -> CameraVitals:
+def _camera(db: Database, name: str, at: str) -> CameraVitals:
     newest = db.execute(
-        "SELECT began_at, last_at FROM arrivals WHERE camera = ? ORDER BY began_at DESC LIMIT ?", [name, REMEMBERED]
+        "SELECT began_at, last_at FROM arrivals WHERE camera = ? AND began_at <= ? ORDER BY began_at DESC LIMIT ?",
+        [name, at, REMEMBERED],
     ).fetchall()
     taken = "SELECT max(captured_at) FROM frames WHERE camera = ? AND captured_impossible = 0"
     return CameraVitals(name, tuple(_span(*row) for row in reversed(newest)), _moment(db, taken, name))

@@ -247,6 +247,45 @@ def test_no_camera_was_silent_while_the_station_was_down(file: Path) -> None:
         assert report(configured(file), now).cameras[0].silent_since is None
 
 
+def test_a_day_with_the_clock_ahead_hides_no_silent_camera_and_no_line_that_stands_still(file: Path) -> None:
+    ahead = NOW + 38 * 365 * 24 * HOUR
+    with Store(file, ahead) as store:
+        store.admit([candidate(0)], ahead)
+        store.record([observed(take(store, 1)[0])], ahead)
+        store.alive(ahead)
+    assert report(configured(file), NOW).state == "down"
+    with Store(file, NOW) as store:
+        store.admit([candidate(1)], NOW)
+        store.record([observed(take(store, 1)[0])], NOW)
+        store.admit([candidate(2)], NOW + HOUR)
+        later = NOW + 30 * 24 * HOUR
+        store.alive(later)
+        health = report(configured(file, cameras={"ridge": {"silent_after_h": 24}}), later)
+        assert health.cameras[0].last_heard == (NOW + HOUR).isoformat()
+        assert abouts(health) == ["line", "camera ridge"]
+        assert health.images_per_s == 0
+
+
+def test_a_run_that_began_with_the_clock_ahead_is_judged_from_when_it_was_set_right(file: Path) -> None:
+    ahead = NOW + 38 * 365 * 24 * HOUR
+    with Store(file, ahead) as store:
+        store.admit([candidate(0)], ahead)
+        for hours, wanted in ((0, []), (1, ["line"])):
+            store.alive(NOW + hours * HOUR)
+            assert abouts(report(configured(file), NOW + hours * HOUR)) == wanted
+
+
+def test_a_database_that_a_clock_ahead_has_blinded_sees_again_when_it_is_brought_up_to_date(file: Path) -> None:
+    with Store(file, NOW) as store:
+        store.admit([candidate(0)], NOW + 900 * 24 * HOUR)
+        store.admit([candidate(1)], NOW)
+        with store.writing() as db:  # as the program of before left it
+            db.execute("DELETE FROM arrivals WHERE began_at = ?", [NOW.isoformat()])
+            db.execute("DELETE FROM _sqlite_migrations WHERE name = 'arrivals'")
+    with Store(file, NOW):
+        assert report(configured(file), NOW + HOUR).cameras[0].last_heard == NOW.isoformat()
+
+
 def test_the_meter_says_what_passed_through_it() -> None:
     meter = Meter()
     frame = Frame(1, "ridge", "/p/1.jpg", 1, 1)
