@@ -50,7 +50,7 @@ class Checkup:
 def checkup(read: Settings, now: datetime, live: Live | None = None) -> Checkup:
     """Looks at database and disks.  Raises `StoreError`."""
     with history.reading(read.station.database) as db:
-        found = vitals(db, now)
+        found = vitals(db, now, read.places())
     return Checkup(examine(read, found, now, free_mb(read), live), found.frames, found.estimates)
 
 
@@ -100,7 +100,7 @@ def _state(read: Settings, found: Vitals, now: datetime) -> str:
 
 
 def _queue(found: Vitals, lane: int, now: datetime) -> Queue:
-    waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane)
+    waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane) - found.elsewhere[lane]
     since = found.oldest_waiting.get(lane)
     if since and since > now and found.runs:  # by a clock that was ahead: at least as long as this run
         since = found.runs[0].began
@@ -179,6 +179,12 @@ def _problems(read: Settings, health: Health, found: Vitals, now: datetime) -> I
             "read its log (`journalctl -u station`) and start it: what was in hand is done again",
         )
     yield from _work_problems(read, health, found, now)
+    if elsewhere := sum(found.elsewhere.values()):
+        yield Problem(
+            "elsewhere",
+            f"{elsewhere} pictures wait below folders that the configuration no longer names",
+            "they wait for as long as it takes: name their folder (a camera's, or mqtt.spool) again to have them done",
+        )
     yield from _outbox_problems(read, health)
     for name, free in health.free_mb.items():
         if free < read.health.free_mb:

@@ -241,6 +241,11 @@ class Settings(_Section):
         """The cameras that have a folder."""
         return {name: camera for name, camera in self.cameras.items() if camera.folder}
 
+    def places(self) -> list[Path]:
+        """Below these folders lie the pictures whose settings are known."""
+        folders = [camera.folder for camera in self.cameras.values() if camera.folder]
+        return [*folders, *([self.mqtt.spool.absolute()] if self.mqtt.host else [])]
+
     def name(self, camera: str) -> str:
         """What people call a camera."""
         return self.cameras.get(camera, Camera()).name or camera

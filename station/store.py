@@ -309,10 +309,6 @@ class Store:
         """How many frames that this run may take have no outcome yet."""
         return self._count(f"({self._mine})")
 
-    def waiting_elsewhere(self) -> int:
-        """How many frames wait that lie below none of this run's folders."""
-        return self._count(f"NOT ({self._mine})")
-
     def _count(self, which: str) -> int:
         with self._lock:
             sql = f"SELECT count(*) FROM frames WHERE outcome IS NULL AND {which}"

@@ -32,7 +32,7 @@ def configured(file: Path, **sections: Any) -> settings.Settings:
 
 def report(read: settings.Settings, now: datetime = NOW, **free: float) -> Health:
     with history.reading(read.station.database) as db:
-        return examine(read, vitals(db, now), now, FREE | free)
+        return examine(read, vitals(db, now, read.places()), now, FREE | free)
 
 
 COUNTED = """SELECT camera, lane, coalesce(outcome, 'waiting'), coalesce(reason, ''),
@@ -105,7 +105,7 @@ def test_no_look_reads_the_frames_from_end_to_end(file: Path, store: Store) -> N
     asked: list[tuple[str, Any]] = []
     with history.reading(file) as db:
         with db.tracer(lambda sql, parameters: asked.append((sql, parameters))):
-            vitals(db, NOW)
+            vitals(db, NOW, [Path("/p"), Path("/q")])
         plans = [
             row[3]
             for sql, p in asked
@@ -187,6 +187,24 @@ def test_a_line_that_does_nothing_is_a_problem_but_not_just_after_the_start(file
     for up, wanted in ((HOUR / 6, []), (HOUR, ["line"])):
         store.alive(NOW + up)
         assert abouts(report(configured(file), NOW + up)) == wanted
+
+
+def test_pictures_below_folders_that_are_no_longer_named_are_told_as_that_and_stop_no_line(
+    file: Path, store: Store, tmp_path: Path
+) -> None:
+    here, gone = tmp_path / "here", tmp_path / "gone"
+    read = configured(file, cameras={"ridge": {"folder": here}})
+    store.admit([candidate(1, path=f"{here}/1.jpg"), candidate(2, path=f"{gone}/2.jpg"),
+                 candidate(3, path=f"{gone}/3.jpg", lane=Lane.LIVE)], NOW)  # fmt: skip
+    store.alive(NOW + HOUR)
+    first, *_ = take(store, 3)
+    assert first.path.endswith("/3.jpg")
+    assert abouts(report(read, NOW + HOUR)) == ["line", "elsewhere"]
+    with store.writing() as db:
+        db.execute("DELETE FROM frames WHERE path LIKE '%/here/%'")
+    health = report(read, NOW + HOUR)
+    assert [p.what for p in health.problems] == ["2 pictures wait below folders that the configuration no longer names"]
+    assert [(queue.waiting, queue.oldest_s) for queue in health.queues.values()] == [(0, None), (0, None)]
 
 
 def test_live_pictures_that_wait_too_long_while_others_are_done_are_a_problem(file: Path, store: Store) -> None:
