@@ -2,7 +2,7 @@
 
 Estimates are events; the newest of each individual is a state.  How a camera does is told by `rounds` alone, which
 knows whether it is silent.  The SQL that gives an estimate's message is the same for the first telling and for a
-replay: the two are equal.
+replay: the two are equal, but that a replay names an individual whom people have named since.
 """
 
 from __future__ import annotations
@@ -36,10 +36,15 @@ class Herald:
         self._individuals: dict[str, tuple[str, int]] = {}
 
     def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
-        """Queues the estimates newer than `after`, and the states of the individuals they are of."""
+        """Queues the estimates newer than `after`, and the states of the individuals they are of.
+
+        Also the states of those whom a sorted copy among these frames has named on an older picture.
+        """
         rows = list(db.query(f"{_ROWS} WHERE estimates.id > ? ORDER BY estimates.id", [after]))
         messages = [self.topics.estimates(self.estimate(row)) for row in rows]
-        messages += [self.topics.individual(self._individual(row)) for row in self._newest(db, rows)]
+        messages += [
+            self.topics.individual(self._individual(row)) for row in self._newest(db, [*rows, *_named(db, frames)])
+        ]
         put(db, messages, at)
 
     def again(self, db: Database, first: int, last: int) -> list[Message]:
@@ -87,6 +92,15 @@ class Herald:
             found = next(db.query(f"{_ROWS} WHERE faces.individual = ? ORDER BY {order} LIMIT 1", [who]), None)
             self._individuals[who] = _age(found) if found else ("", 0)
         return self._individuals[who]
+
+
+def _named(db: Database, frames: Sequence[Frame]) -> list[Row]:
+    """The newest estimates of pictures of which a copy that names the animal is among these frames."""
+    copies = ", ".join(str(frame.id) for frame in frames if frame.individual)
+    of = f"SELECT original FROM frames WHERE id IN ({copies}) AND outcome = 'duplicate'"
+    newest = "(SELECT max(id) FROM estimates AS all_ WHERE all_.face = faces.id)"
+    sql = f"{_ROWS} WHERE frames.id IN ({of}) AND faces.individual IS NOT NULL AND estimates.id = {newest}"
+    return list(db.query(sql)) if copies else []
 
 
 def _believable(row: Row) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from station.broker import Incoming, Sent
-from station.domain import CaptureTime, Message, Observed, TimeSource
+from station.domain import CaptureTime, Duplicate, Message, Observed, TimeSource
 from station.flow import Doorbell
 from station.herald import Herald
 from station.mail import Mail
@@ -112,6 +112,21 @@ def test_of_a_state_only_the_newest_waits_and_an_older_picture_changes_nothing(s
     fresh = Herald("hut")
     with store.asking() as db:
         assert fresh._known(db, "bao") == ((NOW + timedelta(days=1)).isoformat(), 2)
+
+
+def test_a_sorted_copy_that_names_an_animal_tells_the_animals_state_and_a_replay_its_name(
+    store: Store, mail: Mail
+) -> None:
+    see(store, 4.0)
+    [estimate] = waiting(mail, "estimates")
+    assert estimate["individual"] is None
+    store.admit([candidate(7, individual="bao")], NOW)
+    store.record([Duplicate(take(store, 1)[0], str(estimate["digest"]))], NOW)
+    [state] = waiting(mail, "individuals/bao")
+    assert (state["id"], state["age_years"], state["last_seen"]) == (estimate["id"], 4.0, NOW.isoformat())
+    assert len(waiting(mail, "estimates")) == 1
+    [again] = mail.again(1, 1)
+    assert json.loads(again.payload) == estimate | {"individual": "bao"}
 
 
 def test_states_go_first_then_estimates_in_order_and_a_row_goes_when_it_is_confirmed(
