@@ -39,6 +39,20 @@ def put(db: Database, messages: Iterable[Message], at: str) -> None:
     )
 
 
+def announce(db: Database, messages: Sequence[Message], at: str) -> None:
+    """The same for what the broker keeps until it is taken back."""
+    put(db, messages, at)
+    topics = [(message.topic,) for message in messages]
+    db.conn.executemany("INSERT OR IGNORE INTO announced (topic) VALUES (?)", topics)
+
+
+def take_back(db: Database, at: str) -> None:
+    """The broker forgets a retained message when it gets an empty one."""
+    topics = db.execute("SELECT topic FROM announced ORDER BY topic").fetchall()
+    put(db, [Message(topic, "", retained=True, rank=0) for (topic,) in topics], at)
+    db.execute("DELETE FROM announced")
+
+
 def _record(db: Database, outcome: Outcome, at: str) -> None:
     match outcome:
         case Rejection(frame, reason, detail, digest, consulted):

@@ -230,6 +230,12 @@ def results(db: Database) -> None:
     db.execute("ALTER TABLE frames ADD COLUMN consulted TEXT")
 
 
+@migrations()
+def announced(db: Database) -> None:
+    """What Home Assistant was told and the broker keeps, until it is taken back."""
+    db.execute("CREATE TABLE announced (topic TEXT PRIMARY KEY)")
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

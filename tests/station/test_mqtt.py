@@ -85,7 +85,7 @@ def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Pe
     whole = picture(100)
     for payload in (b"", b"Dear ranger, I am a text. " * 50, whole[: len(whole) // 2]):
         peer.publish(IMAGE.format("ridge"), payload, {"filename": "../../x"})
-    peer.publish(IMAGE.format("ridge"), bytes(33_000_000))
+    peer.publish(IMAGE.format("ridge"), bytes(100_000_000))
     peer.publish(IMAGE.format("no camera"), whole)
     peer.publish("station/hut/cmd/replay", b"x", reply=("ranger/answers", b"1"))
     peer.publish(IMAGE.format("creek"), whole)
@@ -94,6 +94,15 @@ def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Pe
     assert outcomes == {"empty": 1, "not_an_image": 1, "truncated": 1, "observed": 1}
     assert until(lambda: box.count("refusals") == 2)
     assert dict(box.ask("SELECT reason, messages FROM refusals")) == {"too_large": 1, "camera": 1}
+
+
+@pytest.mark.parametrize("box", ["max_message_mb = 128\n"], indirect=True, ids=["allowed"])
+def test_a_message_of_100_mb_is_taken_where_it_is_allowed_and_memory_stays_bounded(box: Box, peer: Peer) -> None:
+    before = box.peak_mb()
+    peer.publish(IMAGE.format("ridge"), bytes(100_000_000))
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 1, 60), box.log
+    assert box.ask("SELECT size_bytes, reason FROM frames") == [(100_000_000, "corrupt")]
+    assert box.peak_mb() < before + 400, (before, box.peak_mb())
 
 
 def test_of_a_flood_each_message_has_its_outcome_and_memory_stays_bounded(box: Box) -> None:
@@ -150,6 +159,23 @@ def test_a_topic_that_the_brokers_rules_forbid_holds_nothing_else_up(tmp_path: P
 
 def told(peer: Peer, below: str) -> list[dict[str, Any]]:
     return [json.loads(message.payload) for message in list(peer.messages) if message.topic.startswith(below)]
+
+
+@pytest.mark.parametrize("box", ["homeassistant = true\n"], indirect=True, ids=["found"])
+def test_home_assistant_forgets_a_station_that_is_not_to_be_found_any_more(box: Box) -> None:
+    home = Peer(box.port, "home", "homeassistant/#")
+    assert until(lambda: len(home.messages) == 4, 60), box.log
+    assert box.kill(signal.SIGTERM) == 0
+    config = box.folder / "station.toml"
+    config.write_text(config.read_text().replace("homeassistant = true", ""))
+    box.start()
+    assert box.is_up()
+    assert until(lambda: [message.payload for message in home.messages[4:]] == [b""] * 4, 60), box.log
+    late = Peer(box.port, "late", "homeassistant/#", "station/hut/status")
+    assert until(lambda: late.on("station/hut/status") == ["online"])
+    assert len(late.messages) == 1
+    home.close()
+    late.close()
 
 
 def test_a_subscriber_gets_again_what_it_missed(box: Box, peer: Peer) -> None:
