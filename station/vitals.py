@@ -14,6 +14,8 @@ from station.times import iso
 RECENTLY = timedelta(minutes=5)
 RUNS = 1000
 """How far back runs are read: a station that crashed more often since a camera was heard has worse to tell."""
+_OLDEST_MESSAGE = """SELECT min(queued_at) FROM (SELECT queued_at FROM outbox WHERE retained = 1
+UNION ALL SELECT * FROM (SELECT queued_at FROM outbox WHERE retained = 0 ORDER BY id LIMIT 1))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def vitals(db: Database, now: datetime) -> Vitals:
         _moment(db, "SELECT max(done_at) FROM frames WHERE done_at IS NOT NULL"),
         _number(db, "SELECT count(*) FROM frames WHERE done_at > ?", iso(now - RECENTLY)),
         _number(db, "SELECT count(*) FROM outbox"),
-        _moment(db, "SELECT queued_at FROM outbox ORDER BY id LIMIT 1"),
+        _moment(db, _OLDEST_MESSAGE),
         tuple(_camera(db, row[0]) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
         _runs(db),
         _daemon(db),
