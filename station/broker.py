@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from station import settings
-from station.domain import Message, StationError
+from station.domain import Away, Message, StationError
 from station.flow import Doorbell
 
 log = logging.getLogger(__name__)
@@ -165,6 +165,7 @@ class Broker:
         self.window = WINDOW
         self._number = 0
         self._live: tuple[Client, int] | None = None
+        self._away_since = time.monotonic()
         self._leaving = threading.Event()
         self._hang_up = False
         self._again = False
@@ -185,6 +186,10 @@ class Broker:
     def connected(self) -> bool:
         """Whether messages can be sent."""
         return self._live is not None
+
+    def away(self) -> Away | None:
+        """None: it is not."""
+        return None if self.connected else Away(time.monotonic() - self._away_since, self._said)
 
     def __enter__(self) -> Broker:
         self._thread.start()
@@ -252,6 +257,7 @@ class Broker:
         lasted, self._live = self.connected, None
         _close(client, politely=self._again)
         if lasted:
+            self._away_since = time.monotonic()
             for listener in self._listeners:
                 listener.down()
             if not self._leaving.is_set():

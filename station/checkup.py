@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from station import history, silence
+from station.domain import Away
 from station.health import Camera, Coverage, Health, Problem, Queue, Running, Spread
 from station.meter import Histogram, Meter
 from station.settings import Settings
@@ -20,6 +21,8 @@ from station.vitals import RECENTLY, CameraVitals, EstimateCount, FrameCount, Vi
 LANES = ("live", "backlog")
 STALE_ROUNDS, STALE_S = 3, 180
 """A daemon without a sign of life for so many rounds, and so long, is down."""
+AWAY_S = 900
+"""A broker that is away for longer is worth a word; links come and go."""
 FULL = 0.8
 """The share of `mqtt.outbox_max` that is worth a word."""
 
@@ -36,6 +39,8 @@ class Live:
     """`connected`, or in a word what it is instead."""
     found: Callable[[], Sequence[str]] = tuple
     """Problems that other parts have found and logged, a sentence each."""
+    away: Callable[[], Away | None] = lambda: None
+    """Since when and why there is no connection to the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,8 @@ def examine(
         running=_running(live) if live else None,
     )
     elsewhere = [Problem(sentence, sentence) for sentence in live.found()] if live else []
-    return replace(health, problems=(*_problems(read, health, found, now), *elsewhere))
+    away = _away_problems(read, live) if live else ()
+    return replace(health, problems=(*_problems(read, health, found, now), *away, *elsewhere))
 
 
 def _state(read: Settings, found: Vitals, now: datetime) -> str:
@@ -219,6 +225,17 @@ def _work_problems(read: Settings, health: Health, found: Vitals, now: datetime)
             f"{live.waiting} live pictures wait, the oldest for {_long(live.oldest_s)}",
             "more comes than this device can do: see the times of the stages in `station health`, raise line.workers "
             "or line.batch_faces, or take fewer pictures",
+        )
+
+
+def _away_problems(read: Settings, live: Live) -> Iterator[Problem]:
+    away = live.away()
+    if away and away.seconds > AWAY_S:
+        yield Problem(
+            "broker",
+            f"there is no connection to the broker {read.mqtt.host}:{read.mqtt.port} for {_long(away.seconds)} "
+            f"({away.why or 'nothing was tried yet'})",
+            "look whether it runs, can be reached, and takes the station's user; nothing is lost meanwhile",
         )
 
 

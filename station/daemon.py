@@ -261,8 +261,9 @@ def _mail(settings: Settings, station: Station) -> AbstractContextManager[Mailro
 
 
 def _live(station: Station, mail: Mailroom | None) -> Live:
-    ages, broker = station.ages, mail.broker.state if mail else lambda: "none"
-    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, station.problems.current)
+    ages, found = station.ages, station.problems.current
+    broker, away = (mail.broker.state, mail.broker.away) if mail else (lambda: "none", lambda: None)
+    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, found, away)
 
 
 def _tell(outcome: Outcome) -> None:

@@ -181,8 +181,9 @@ def _outbox(database: Path) -> Iterator[Ailment]:
         if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'outbox'").fetchone():
             return
         bad, twice, seen = [], [], set()
-        for row in db.execute("SELECT id, topic, payload FROM outbox ORDER BY id"):
-            if not _is_object(row["payload"]):
+        for row in db.execute("SELECT id, topic, payload, retained FROM outbox ORDER BY id"):
+            forgets = row["retained"] and not row["payload"]
+            if not forgets and not _is_object(row["payload"]):
                 bad.append((row["id"],))
             elif (key := (row["topic"], row["payload"])) in seen:
                 twice.append((row["id"],))

@@ -222,4 +222,12 @@ class Message:
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """For how long there is no connection to the broker, and what was said last about it."""
+
+    seconds: float
+    why: str
+
+
 Outcome = Observed | Duplicate | Rejection

@@ -6,6 +6,7 @@ Nothing here begins or ends a transaction: all that belongs together is written 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from sqlite_utils import Database
 
@@ -32,11 +33,27 @@ def name(db: Database, table: str, ids: Iterable[str], at: str) -> None:
 
 
 def put(db: Database, messages: Iterable[Message], at: str) -> None:
-    """Puts messages into the outbox; of a state only the newest waits."""
+    """Puts messages into the outbox; of a state only the newest waits, as long as the one whose place it takes has."""
     db.conn.executemany(
-        "INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
-        [(m.rank, m.topic, m.payload, int(m.retained), at) for m in messages],
+        """INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at)
+        VALUES (:rank, :topic, :payload, :retained,
+            coalesce((SELECT queued_at FROM outbox WHERE :retained AND retained = 1 AND topic = :topic), :at))""",
+        [{**asdict(m), "at": at} for m in messages],
     )
+
+
+def announce(db: Database, messages: Sequence[Message], at: str) -> None:
+    """The same for what the broker keeps until it is taken back."""
+    put(db, messages, at)
+    topics = [(message.topic,) for message in messages]
+    db.conn.executemany("INSERT OR IGNORE INTO announced (topic) VALUES (?)", topics)
+
+
+def take_back(db: Database, at: str) -> None:
+    """The broker forgets a retained message when it gets an empty one."""
+    topics = db.execute("SELECT topic FROM announced ORDER BY topic").fetchall()
+    put(db, [Message(topic, "", retained=True, rank=0) for (topic,) in topics], at)
+    db.execute("DELETE FROM announced")
 
 
 def _record(db: Database, outcome: Outcome, at: str) -> None:

@@ -53,6 +53,8 @@ def opened(
     how, station, topics = settings.mqtt, settings.station.id, herald.topics
     patterns, mail = Patterns(how.images, station), Mail(store, herald)
     keeper = Keeper(Spool(how.spool), mail, int(how.spool_max_mb * 1e6), settings.privacy.people == "keep")
+    if not how.homeassistant:
+        store.take_back(clock())
     keeper.adopt(clock())
     keeper.forget_people(clock())
     heard = [*patterns.filters, topics.replay, *([BIRTH_TOPIC] if how.homeassistant else [])]

@@ -74,6 +74,8 @@ class Rounds:
         self._log(health)  # first: on a full disk the log alone can tell
         self._store.alive(now)
         if self._settings.mqtt.host:
+            if self._settings.mqtt.homeassistant:
+                self._store.announce(self._entities(health), now)
             self._store.queue(self._news(health), now)
 
     def _log(self, health: Health) -> None:
@@ -88,12 +90,14 @@ class Rounds:
         """What subscribers have not been told yet."""
         news = [m for m in states(health, self._settings.name) if self._told.get(m.topic) != m]
         self._told |= {m.topic: m for m in news}
-        if not self._settings.mqtt.homeassistant:
-            return news
+        return news
+
+    def _entities(self, health: Health) -> list[Message]:
+        """What Home Assistant has not been told yet."""
         announced = self._announced
         new = [m for m in self._discovery(health) if announced.get(m.topic) != m]
         announced |= {m.topic: m for m in new}
-        return [*new, *news]
+        return new
 
     def _discovery(self, health: Health) -> Iterator[Message]:
         with history.reading(self._settings.station.database) as db:

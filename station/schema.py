@@ -236,6 +236,12 @@ def results(db: Database) -> None:
 
 
 @migrations()
+def announced(db: Database) -> None:
+    """What Home Assistant was told and the broker keeps, until it is taken back."""
+    db.execute("CREATE TABLE announced (topic TEXT PRIMARY KEY)")
+
+
+@migrations()
 def arrivals(db: Database) -> None:
     """One picture of a day when the clock was far ahead kept all later ones from being arrivals."""
     newest = "camera = NEW.camera AND began_at <= NEW.admitted_at ORDER BY began_at DESC LIMIT 1"

@@ -288,6 +288,18 @@ class Store:
             entries.put(db, messages, iso(now))
 
     @patient
+    def announce(self, messages: Sequence[Message], now: datetime) -> None:
+        """The same for what stays at the broker until `take_back`."""
+        with self.writing() as db:
+            entries.announce(db, messages, iso(now))
+
+    @patient
+    def take_back(self, now: datetime) -> None:
+        """The broker is to forget what was announced."""
+        with self.writing() as db:
+            entries.take_back(db, iso(now))
+
+    @patient
     def alive(self, now: datetime) -> None:
         """The daemon's sign of life: a run that ends without a word is known to have lasted until here.
 

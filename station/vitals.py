@@ -17,6 +17,8 @@ from station.times import iso
 RECENTLY = timedelta(minutes=5)
 RUNS = 1000
 """How far back runs are read: a station that crashed more often since a camera was heard has worse to tell."""
+_OLDEST_MESSAGE = """SELECT min(queued_at) FROM (SELECT queued_at FROM outbox WHERE retained = 1
+UNION ALL SELECT * FROM (SELECT queued_at FROM outbox WHERE retained = 0 ORDER BY id LIMIT 1))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def vitals(db: Database, now: datetime, places: Sequence[Path] = ()) -> Vitals:
         _moment(db, "SELECT max(done_at) FROM frames WHERE done_at <= ?", at),
         _number(db, "SELECT count(*) FROM frames WHERE done_at > ? AND done_at <= ?", iso(now - RECENTLY), at),
         _number(db, "SELECT count(*) FROM outbox"),
-        _moment(db, "SELECT queued_at FROM outbox ORDER BY id LIMIT 1"),
+        _moment(db, _OLDEST_MESSAGE),
         tuple(_camera(db, row[0], at) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
         _runs(db),
         _daemon(db),

@@ -97,6 +97,8 @@ def test_a_wrong_password_is_said_and_a_right_one_lets_in(tmp_path: Path, caplog
             broker, ears = connecting(access(wanted, "hut"))
             with broker:
                 assert until(lambda let_in=let_in, ears=ears: bool(ears.ups) if let_in else "refuses" in caplog.text)
+                away = broker.away()
+                assert (away is None) if let_in else (away and "Not authorized" in away.why)
     assert "Not authorized" in caplog.text
     assert "wrong" not in caplog.text
 

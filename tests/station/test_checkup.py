@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from station import history, schema, settings
 from station.checkup import Live, checkup, examine
-from station.domain import Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
+from station.domain import Away, Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
 from station.flow import Doorbell
 from station.health import Health
 from station.meter import FACES, Histogram, Meter
@@ -224,6 +224,25 @@ def test_messages_that_wait_too_long_or_are_too_many_are_problems_where_there_is
     mqtt = {"host": "hut", "outbox_max": 100}
     assert abouts(report(configured(file, mqtt=mqtt), later)) == ["outbox", "outbox limit"]
     assert abouts(report(configured(file, mqtt=mqtt, health={"outbox_wait_h": 8}), later)) == ["outbox limit"]
+
+
+def test_a_state_that_is_told_anew_each_minute_waits_since_the_first_time(file: Path, store: Store) -> None:
+    for minute in range(0, 7 * 60, 10):
+        store.queue([Message("station/hut/health", str(minute), True, 0)], NOW + minute * HOUR / 60)
+    health = report(configured(file, mqtt={"host": "hut"}), NOW + 7 * HOUR)
+    assert (health.outbox.waiting, health.outbox.oldest_s) == (1, 7 * 3600)
+    assert abouts(health) == ["outbox"]
+
+
+@pytest.mark.parametrize(("seconds", "wanted"), [(600, []), (1200, ["broker"])])
+def test_a_broker_that_stays_away_is_a_problem_that_says_why(
+    file: Path, store: Store, seconds: float, wanted: list[str]
+) -> None:
+    away = Away(seconds, "the broker refuses the connection: Not authorized")
+    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "not connected", away=lambda: away)
+    health = checkup(configured(file, mqtt={"host": "hut"}, health={"free_mb": 1}), NOW, live).health
+    assert abouts(health) == wanted
+    assert all("for 20 minutes (the broker refuses the connection: Not authorized)" in p.what for p in health.problems)
 
 
 def test_little_space_is_a_problem_of_the_place(file: Path, store: Store) -> None:

@@ -92,8 +92,13 @@ def test_rows_that_name_what_is_not_there(read: Settings) -> None:
 def test_messages_that_are_no_json_or_stand_there_twice(read: Settings) -> None:
     put = "INSERT INTO outbox (rank, topic, payload, retained, queued_at) VALUES (1, 't', '{}', 0, '')"
     change(read, *(put.format(payload) for payload in ('{"id": 1}', '{"id": 2}', '{"id": 1}', "half a mess", "[1]")))
+    change(read, "INSERT INTO outbox (rank, topic, payload, retained, queued_at) VALUES (0, 'forget this', '', 1, '')")
     mended(read, "2 messages of the outbox are not JSON objects", "1 messages of the outbox stand there twice")
-    assert rows(read.station.database, "SELECT payload FROM outbox ORDER BY id") == [('{"id": 1}',), ('{"id": 2}',)]
+    assert rows(read.station.database, "SELECT payload FROM outbox ORDER BY id") == [
+        ('{"id": 1}',),
+        ('{"id": 2}',),
+        ("",),
+    ]
 
 
 def test_the_spool_and_the_database_that_do_not_agree(read: Settings) -> None:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.box import HEARD, IMAGE, Box
 from tests.conftest import picture
-from tests.mosquitto import WRITES_AT_ONCE, Mosquitto, Peer, running
+from tests.mosquitto import PLAIN, WRITES_AT_ONCE, Mosquitto, Peer, running
 from tests.photographs import photographs
 from tests.station.absence import absence
 from tests.station.chaos import chaos
@@ -84,7 +85,7 @@ def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Pe
     whole = picture(100)
     for payload in (b"", b"Dear ranger, I am a text. " * 50, whole[: len(whole) // 2]):
         peer.publish(IMAGE.format("ridge"), payload, {"filename": "../../x"})
-    peer.publish(IMAGE.format("ridge"), bytes(33_000_000))
+    peer.publish(IMAGE.format("ridge"), bytes(100_000_000))
     peer.publish(IMAGE.format("no camera"), whole)
     peer.publish("station/hut/cmd/replay", b"x", reply=("ranger/answers", b"1"))
     peer.publish(IMAGE.format("creek"), whole)
@@ -93,6 +94,15 @@ def test_bad_messages_have_their_outcomes_and_good_ones_go_on(box: Box, peer: Pe
     assert outcomes == {"empty": 1, "not_an_image": 1, "truncated": 1, "observed": 1}
     assert until(lambda: box.count("refusals") == 2)
     assert dict(box.ask("SELECT reason, messages FROM refusals")) == {"too_large": 1, "camera": 1}
+
+
+@pytest.mark.parametrize("box", ["max_message_mb = 128\n"], indirect=True, ids=["allowed"])
+def test_a_message_of_100_mb_is_taken_where_it_is_allowed_and_memory_stays_bounded(box: Box, peer: Peer) -> None:
+    before = box.peak_mb()
+    peer.publish(IMAGE.format("ridge"), bytes(100_000_000))
+    assert until(lambda: box.count("frames WHERE outcome IS NOT NULL") == 1, 60), box.log
+    assert box.ask("SELECT size_bytes, reason FROM frames") == [(100_000_000, "corrupt")]
+    assert box.peak_mb() < before + 400, (before, box.peak_mb())
 
 
 def test_of_a_flood_each_message_has_its_outcome_and_memory_stays_bounded(box: Box) -> None:
@@ -128,6 +138,44 @@ def test_a_frame_with_a_person_is_counted_told_of_nothing_and_deleted(box: Box, 
     assert box.ask("SELECT outcome, people FROM frames ORDER BY id") == [("observed", 1), ("duplicate", 1)]
     assert list((box.folder / "spool").rglob("*.jpg")) == []
     assert (box.count("faces"), peer.told("station/hut/estimates")) == (0, [])
+
+
+def test_a_topic_that_the_brokers_rules_forbid_holds_nothing_else_up(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "mosquitto").mkdir()
+    (tmp_path / "mosquitto" / "acl").write_text("topic readwrite station/#\n")
+    with running(tmp_path / "mosquitto", f"{PLAIN}acl_file {{folder}}/acl\n") as broker:
+        peer = Peer(broker.port, "ranger", *HEARD)
+        with Box(tmp_path, bundle, broker.port, "homeassistant = true\n") as box:
+            box.start()
+            assert until(lambda: "online" in peer.on("station/hut/status"), 60), box.log
+            for number in range(20):
+                peer.publish(IMAGE.format("ridge"), picture(100, seed=number), {"individual": f"panda {number}"})
+            assert until(lambda: len({m["seq"] for m in peer.told("station/hut/estimates")}) == 20, 60), box.log
+            assert until(lambda: len({m["individual"] for m in told(peer, "station/hut/individuals/")}) == 20), box.log
+            assert until(lambda: box.count("outbox WHERE topic NOT LIKE 'homeassistant/%'") == 0), box.log
+            assert "refuses messages on homeassistant/sensor/hut: Not authorized" in box.log
+        peer.close()
+
+
+def told(peer: Peer, below: str) -> list[dict[str, Any]]:
+    return [json.loads(message.payload) for message in list(peer.messages) if message.topic.startswith(below)]
+
+
+@pytest.mark.parametrize("box", ["homeassistant = true\n"], indirect=True, ids=["found"])
+def test_home_assistant_forgets_a_station_that_is_not_to_be_found_any_more(box: Box) -> None:
+    home = Peer(box.port, "home", "homeassistant/#")
+    assert until(lambda: len(home.messages) == 4, 60), box.log
+    assert box.kill(signal.SIGTERM) == 0
+    config = box.folder / "station.toml"
+    config.write_text(config.read_text().replace("homeassistant = true", ""))
+    box.start()
+    assert box.is_up()
+    assert until(lambda: [message.payload for message in home.messages[4:]] == [b""] * 4, 60), box.log
+    late = Peer(box.port, "late", "homeassistant/#", "station/hut/status")
+    assert until(lambda: late.on("station/hut/status") == ["online"])
+    assert len(late.messages) == 1
+    home.close()
+    late.close()
 
 
 def test_a_subscriber_gets_again_what_it_missed(box: Box, peer: Peer) -> None:

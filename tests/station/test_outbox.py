@@ -181,6 +181,32 @@ def test_what_the_broker_refuses_stays_and_is_said(
     assert until(lambda: "Not authorized" in outbox._problems.current()[0])
 
 
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_what_the_broker_refuses_keeps_nothing_else_back(
+    store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox, hangs_up: bool
+) -> None:
+    """Mosquitto 2.0 hangs up when it has refused a message."""
+    refused = [Message(f"homeassistant/sensor/hut/age-{n}/config", "{}", True, 0) for n in range(3 * broker.window)]
+    store.queue(refused, NOW)
+    see(store, *[4.0] * 10, individual="bao")
+    outbox.up(1)
+    number = 0
+    while number < 40 and until(lambda number=number: len(broker.taken) > number, 0.5):
+        number += 1
+        if broker.taken[number - 1].topic.startswith("station/"):
+            outbox.sent(Sent(1, number), None)
+        else:
+            outbox.sent(Sent(1, number), "Not authorized")
+            if hangs_up:
+                number = len(broker.taken)
+                outbox.down()
+                outbox.up(2)
+    assert mail.depth() == len(refused)
+    assert sorted(set(broker.seqs())) == list(range(1, 11))
+    assert len([m for m in broker.taken if m.topic.startswith("home")]) <= broker.window
+    assert "on homeassistant/sensor/hut: Not authorized" in outbox._problems.current()[0]
+
+
 def request(payload: str, reply_to: str | None = None, retained: bool = False) -> Incoming:
     return Incoming("station/hut/cmd/replay", payload.encode(), 1, lambda: None, retained=retained, reply_to=reply_to,
                     correlation=b"mine")  # fmt: skip
@@ -210,6 +236,26 @@ def test_a_request_is_bounded_and_the_end_says_how_far_it_went(store: Store, rep
     *again, end = answers(replay)
     assert len(again) == MOST
     assert (json.loads(end.payload)["to_seq"], json.loads(end.payload)["newest_seq"]) == (MOST + 4, MOST + 10)
+
+
+def test_an_answer_that_a_lost_connection_has_cut_off_has_no_end_and_may_be_asked_again(
+    store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox, replay: Replay
+) -> None:
+    see(store, *[4.0] * 30)
+    mail.sent([one.id for one in mail.waiting(100)])
+    replay.ask(request('{"from_seq": 1, "to_seq": 30}', "ranger/answers"))
+    outbox.up(1)
+    assert until(lambda: len(broker.taken) == broker.window)
+    outbox.down()
+    outbox.up(2)
+    replay.ask(request('{"from_seq": 1, "to_seq": 30}', "ranger/answers"))
+    again = broker.window
+    for number in range(again + 1, again + 32):
+        assert until(lambda number=number: len(broker.taken) >= number)
+        outbox.sent(Sent(1, number), None)
+    told = [json.loads(message.payload) for message in broker.taken]
+    assert [m["seq"] for m in told[again:-1]] == list(range(1, 31))
+    assert ["newest_seq" in m for m in told] == [False] * (again + 30) + [True]
 
 
 @pytest.mark.parametrize(

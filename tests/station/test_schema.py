@@ -44,7 +44,8 @@ UPDATE frames SET topic = 'station/x/camera/ridge/image', file_name = 'a.jpg', g
 INSERT INTO outbox (rank, topic, payload, retained, queued_at)
     SELECT 1, 'station/x/estimates', '{"id": ' || id || '}', 0, '2026-01-02' FROM estimates;
 """
-ROWS = {"ledger": LEDGER, "messages": MESSAGES}
+ANNOUNCED = "INSERT INTO announced (topic) VALUES ('homeassistant/sensor/x/waiting/config');"
+ROWS = {"ledger": LEDGER, "messages": MESSAGES, "announced": ANNOUNCED}
 """What a database of each version is filled with; a migration that adds tables adds its rows here."""
 
 
