@@ -11,7 +11,7 @@ from pathlib import Path
 
 from station import history, silence
 from station.domain import Away
-from station.health import Camera, Coverage, Health, Problem, Queue, Running, Spread
+from station.health import Camera, Coverage, Health, Problem, Queue, Refused, Running, Spread
 from station.meter import Histogram, Meter
 from station.settings import Settings
 from station.silence import Rule, Span
@@ -41,6 +41,8 @@ class Live:
     """Problems that other parts have found and logged, a sentence each."""
     away: Callable[[], Away | None] = lambda: None
     """Since when and why there is no connection to the broker."""
+    unsent: Callable[[], int] = lambda: 0
+    """Estimates that went unsent because the broker was away for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def examine(
         queues={lane: _queue(found, i, now) for i, lane in enumerate(LANES)},
         images=_sums((c.outcome, c.n) for c in found.frames),
         rejections=_sums((c.reason, c.n) for c in found.frames if c.outcome == "rejected"),
+        refused=tuple(Refused(*row) for row in found.refused),
         estimates=sum(c.n for c in found.estimates),
         images_per_s=found.done_recently / RECENTLY.total_seconds(),
         coverage=_coverage(found),
@@ -169,7 +172,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _running(live: Live) -> Running:
     stages = {name: _spread(histogram) for name, histogram in live.meter.stages().items()}
-    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()))
+    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
 
 
 def _spread(histogram: Histogram) -> Spread:

@@ -263,7 +263,8 @@ def _mail(settings: Settings, station: Station) -> AbstractContextManager[Mailro
 def _live(station: Station, mail: Mailroom | None) -> Live:
     ages, found = station.ages, station.problems.current
     broker, away = (mail.broker.state, mail.broker.away) if mail else (lambda: "none", lambda: None)
-    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, found, away)
+    unsent = mail.unsent if mail else lambda: 0
+    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, found, away, unsent)
 
 
 def _tell(outcome: Outcome) -> None:

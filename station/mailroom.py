@@ -39,6 +39,10 @@ class Mailroom:
         if message.payload == BIRTH.encode():
             self.announce()
 
+    def unsent(self) -> int:
+        """How many estimates went unsent since the start."""
+        return self.outbox.unsent
+
     def recorded(self, outcomes: Sequence[Outcome]) -> None:
         """Frames have their outcomes: tells of them, and deletes what may not be kept."""
         self.outbox.ring()

@@ -79,6 +79,8 @@ class Vitals:
     cameras: tuple[CameraVitals, ...]
     runs: tuple[Span, ...]
     daemon: Daemon | None
+    refused: tuple[tuple[str, str, int], ...]
+    """Reason, camera or nothing, and how many messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def vitals(db: Database, now: datetime, places: Sequence[Path] = ()) -> Vitals:
         tuple(_camera(db, row[0], at) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
         _runs(db),
         _daemon(db),
+        tuple(db.execute("SELECT reason, camera, messages FROM refusals ORDER BY 1, 2").fetchall()),
     )
 
 

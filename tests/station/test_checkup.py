@@ -14,8 +14,11 @@ from station import history, schema, settings
 from station.checkup import Live, checkup, examine
 from station.domain import Away, Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
 from station.flow import Doorbell
-from station.health import Health
+from station.health import Health, Refused
+from station.herald import Herald
+from station.mail import Mail, Refusal
 from station.meter import FACES, Histogram, Meter
+from station.metrics import exposition
 from station.store import Store
 from station.vitals import vitals
 from tests.benchmarks.health import before_health, fill
@@ -155,6 +158,19 @@ def test_counts_that_a_repair_has_left_wrong_are_made_anew(file: Path) -> None:
     db.execute("DELETE FROM arrivals")
     schema.recount(db)
     assert (counts(db), db.execute("SELECT * FROM arrivals").fetchall()) == right
+
+
+def test_what_was_refused_and_what_went_unsent_is_told_with_reason_and_camera(file: Path, store: Store) -> None:
+    mail = Mail(store, Herald("hut"))
+    for _ in range(2):
+        mail.refuse({("too_large", "ridge"): Refusal("t", "d", 3), ("topic", ""): Refusal("u", "d", 1)}, NOW)
+    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "connected", unsent=lambda: 52)
+    found = checkup(configured(file, mqtt={"host": "hut"}), NOW, live)
+    assert found.health.refused == (Refused("too_large", "ridge", 6), Refused("topic", "", 2))
+    told = exposition(found, live).decode()
+    assert 'station_refused_messages{camera="ridge",reason="too_large"} 6.0' in told
+    assert 'station_refused_messages{camera="",reason="topic"} 2.0' in told
+    assert "station_unsent_estimates 52.0" in told
 
 
 def test_what_other_parts_have_found_stands_among_the_problems(file: Path, store: Store) -> None:
