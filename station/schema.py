@@ -259,6 +259,12 @@ def arrivals(db: Database) -> None:
     _arrive_anew(db)
 
 
+@migrations()
+def subscribed(db: Database) -> None:
+    """Every topic filter that was ever subscribed to: the broker's session keeps them until they are taken back."""
+    db.execute("CREATE TABLE subscribed (filter TEXT PRIMARY KEY)")
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

@@ -129,6 +129,13 @@ def test_a_sorted_copy_that_names_an_animal_tells_the_animals_state_and_a_replay
     assert json.loads(again.payload) == estimate | {"individual": "bao"}
 
 
+def test_what_is_subscribed_to_no_longer_is_known_until_it_is_wanted_again(mail: Mail) -> None:
+    assert mail.former(["a/+", "b"]) == []
+    for _ in range(2):
+        assert mail.former(["b", "c"]) == ["a/+"]
+    assert mail.former(["a/+"]) == ["b", "c"]
+
+
 def test_states_go_first_then_estimates_in_order_and_a_row_goes_when_it_is_confirmed(
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
