@@ -20,6 +20,7 @@ set -euo pipefail
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROOT=${DESTDIR:-}
 START=yes
+RAN=no # whether the service ran before this script stopped it
 TASK=install
 
 say() { printf 'station: %s\n' "$*"; }
@@ -92,6 +93,7 @@ systemd() {
 
 service() { # stop or start
     [ "$START" = yes ] && [ -e "$UNIT" ] || return 0
+    if [ -d /run/systemd/system ] && systemctl is-active --quiet station.service; then RAN=yes; fi
     systemd "$1" station.service
 }
 
@@ -160,21 +162,28 @@ lay_out() {
     say "wrote $CONFIG: write your cameras into it"
 }
 
-database() { # where the configuration has it
-    "$OPT/venv/bin/python" -c 'import sys; from pathlib import Path; from station import settings
-print(settings.load(Path(sys.argv[1])).station.database)' "$CONFIG"
+configured() { # the path station.$1, where the configuration has it
+    (cd / && "$OPT/venv/bin/python" -c 'import sys; from pathlib import Path; from station import settings
+print(getattr(settings.load(Path(sys.argv[1])).station, sys.argv[2]))' "$CONFIG" "$1")
 }
 
 back_up() { # to the file $1, by the program in service; nothing where there is no database yet
     local file
-    file=$(cd / && database) || return 1
+    file=$(configured database) || return 1
     [ -e "$file" ] || return 0
     as_station "$OPT/venv/bin/station" backup "$1" --config "$CONFIG"
 }
 
 migrate() { as_station "$OPT/venv/bin/station" migrate --config "$CONFIG"; }
 
-ready_to_start() { [ -e "$STATE/models/current/card.json" ]; }
+not_in_use() { # the database; a station or a command that writes to it holds its lock
+    local file
+    file=$(configured database) || return 0 # the backup will complain
+    ! [ -e "$file.lock" ] || flock --nonblock "$file.lock" true ||
+        complain "the database $file is in use: stop the station first (systemctl stop station)"
+}
+
+ready_to_start() { [ "$RAN" = yes ] || [ -e "$(configured bundle 2>/dev/null)/card.json" ]; }
 
 start() {
     if [ "$START" = yes ] && ready_to_start; then service start; fi
@@ -202,10 +211,10 @@ only_one() {
 
 tidy() { # environments that are neither in service nor the way back; backups but for the newest five
     local keep_one keep_two venv
-    keep_one=$(in_service)
-    keep_two=$(readlink -f "$OPT/previous" 2>/dev/null || true)
-    for venv in "$OPT"/venvs/*; do
-        if [ "$venv" != "$keep_one" ] && [ "$venv" != "$keep_two" ]; then rm -rf "$venv"; fi
+    keep_one=$(basename "$(in_service)")
+    keep_two=$(basename "$(readlink -f "$OPT/previous" 2>/dev/null || true)")
+    for venv in "$OPT"/venvs/*; do # by name: /opt may be a link, and a path then has two spellings
+        case $(basename "$venv") in "$keep_one" | "$keep_two") ;; *) rm -rf "$venv" ;; esac
     done
     find "$STATE/backups" -name 'before-*.tar.gz' -printf '%T@ %p\n' | sort -rn | tail -n +6 | cut -d ' ' -f 2- |
         while IFS= read -r old; do rm -f "$old"; done
@@ -237,6 +246,7 @@ do_install() {
         next_steps
         return 0
     fi
+    [ -z "$old" ] || [ "$START" = yes ] || not_in_use || die "nothing was changed"
     new=$OPT/venvs/$(date +%Y%m%d-%H%M%S)-$(fingerprint)
     if ! build "$new"; then
         rm -rf "$new"
@@ -245,7 +255,7 @@ do_install() {
     backup=$STATE/backups/before-$(basename "$new").tar.gz
     service stop
     if [ -n "$old" ]; then
-        if ! back_up "$backup"; then
+        if ! { not_in_use && back_up "$backup"; }; then
             rm -rf "$new"
             start || true
             die "no backup could be made, so nothing was changed"
@@ -278,6 +288,7 @@ do_rollback() {
     backup=$(cat "$OPT/previous.backup" 2>/dev/null || true)
     [ -x "$old/bin/station" ] || die "the program of before is gone: $old"
     service stop
+    not_in_use || { start || true; die "nothing was changed"; }
     if ! go_back "$old" "$backup"; then
         switch_to "$current" && start || true
         die "the old program cannot be put back; the newer one is in service again"

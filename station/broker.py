@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from station import settings
-from station.domain import Message, StationError
+from station.domain import Away, Message, StationError
 from station.flow import Doorbell
 
 log = logging.getLogger(__name__)
@@ -152,19 +152,23 @@ class Broker:
     """Keeps the connection, in a thread of its own; a broker that is away only makes it try again.
 
     `status` is published as `online` at every connection, as `offline` by the broker when the station is gone
-    without a word, and as `stopped` at a clean end.
+    without a word, and as `stopped` at a clean end.  `former` are subscriptions that the broker may still keep.
     """
 
-    def __init__(self, access: Access, status: str, subscriptions: Sequence[str], bell: Doorbell) -> None:
+    def __init__(
+        self, access: Access, status: str, subscriptions: Sequence[str], bell: Doorbell, former: Sequence[str] = ()
+    ) -> None:
         self._access = access
         self._status = status
         self._subscriptions = subscriptions
+        self._former = former
         self._bell = bell
         self._listeners: list[Listener] = []
         self._protocol = MQTTProtocolVersion.MQTTv5
         self.window = WINDOW
         self._number = 0
         self._live: tuple[Client, int] | None = None
+        self._away_since = time.monotonic()
         self._leaving = threading.Event()
         self._hang_up = False
         self._again = False
@@ -185,6 +189,10 @@ class Broker:
     def connected(self) -> bool:
         """Whether messages can be sent."""
         return self._live is not None
+
+    def away(self) -> Away | None:
+        """None: it is not."""
+        return None if self.connected else Away(time.monotonic() - self._away_since, self._said)
 
     def __enter__(self) -> Broker:
         self._thread.start()
@@ -252,6 +260,7 @@ class Broker:
         lasted, self._live = self.connected, None
         _close(client, politely=self._again)
         if lasted:
+            self._away_since = time.monotonic()
             for listener in self._listeners:
                 listener.down()
             if not self._leaving.is_set():
@@ -300,6 +309,8 @@ class Broker:
                 self._say(f"the broker refuses the connection: {reason.getName()}")
             return
         self.window = max(1, min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW) - 1))
+        if self._former:
+            client.unsubscribe(list(self._former))
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         for topic in self._subscriptions:
             if self._protocol == MQTTProtocolVersion.MQTTv5:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from station import history, silence
-from station.health import Camera, Coverage, Health, Problem, Queue, Running, Spread
+from station.domain import Away
+from station.health import Camera, Coverage, Health, Problem, Queue, Refused, Running, Spread
 from station.meter import Histogram, Meter
 from station.settings import Settings
 from station.silence import Rule, Span
@@ -20,6 +21,8 @@ from station.vitals import RECENTLY, CameraVitals, EstimateCount, FrameCount, Vi
 LANES = ("live", "backlog")
 STALE_ROUNDS, STALE_S = 3, 180
 """A daemon without a sign of life for so many rounds, and so long, is down."""
+AWAY_S = 900
+"""A broker that is away for longer is worth a word; links come and go."""
 FULL = 0.8
 """The share of `mqtt.outbox_max` that is worth a word."""
 
@@ -36,6 +39,10 @@ class Live:
     """`connected`, or in a word what it is instead."""
     found: Callable[[], Sequence[str]] = tuple
     """Problems that other parts have found and logged, a sentence each."""
+    away: Callable[[], Away | None] = lambda: None
+    """Since when and why there is no connection to the broker."""
+    unsent: Callable[[], int] = lambda: 0
+    """Estimates that went unsent because the broker was away for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Checkup:
 def checkup(read: Settings, now: datetime, live: Live | None = None) -> Checkup:
     """Looks at database and disks.  Raises `StoreError`."""
     with history.reading(read.station.database) as db:
-        found = vitals(db, now)
+        found = vitals(db, now, read.places())
     return Checkup(examine(read, found, now, free_mb(read), live), found.frames, found.estimates)
 
 
@@ -77,6 +84,7 @@ def examine(
         queues={lane: _queue(found, i, now) for i, lane in enumerate(LANES)},
         images=_sums((c.outcome, c.n) for c in found.frames),
         rejections=_sums((c.reason, c.n) for c in found.frames if c.outcome == "rejected"),
+        refused=tuple(Refused(*row) for row in found.refused),
         estimates=sum(c.n for c in found.estimates),
         images_per_s=found.done_recently / RECENTLY.total_seconds(),
         coverage=_coverage(found),
@@ -87,7 +95,8 @@ def examine(
         running=_running(live) if live else None,
     )
     elsewhere = [Problem(sentence, sentence) for sentence in live.found()] if live else []
-    return replace(health, problems=(*_problems(read, health, found, now), *elsewhere))
+    away = _away_problems(read, live) if live else ()
+    return replace(health, problems=(*_problems(read, health, found, now), *away, *elsewhere))
 
 
 def _state(read: Settings, found: Vitals, now: datetime) -> str:
@@ -96,12 +105,15 @@ def _state(read: Settings, found: Vitals, now: datetime) -> str:
     if found.daemon.ended_at:
         return "stopped"
     patience = timedelta(seconds=max(STALE_S, STALE_ROUNDS * read.health.every_s))
-    return "running" if now - found.daemon.alive_at < patience else "down"
+    return "running" if abs(now - found.daemon.alive_at) < patience else "down"
 
 
 def _queue(found: Vitals, lane: int, now: datetime) -> Queue:
-    waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane)
-    return Queue(waiting, _age_s(found.oldest_waiting.get(lane), now))
+    waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane) - found.elsewhere[lane]
+    since = found.oldest_waiting.get(lane)
+    if since and since > now and found.runs:  # by a clock that was ahead: at least as long as this run
+        since = found.runs[0].began
+    return Queue(waiting, _age_s(since, now))
 
 
 def _age_s(since: datetime | None, now: datetime) -> float | None:
@@ -160,7 +172,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _running(live: Live) -> Running:
     stages = {name: _spread(histogram) for name, histogram in live.meter.stages().items()}
-    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()))
+    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
 
 
 def _spread(histogram: Histogram) -> Spread:
@@ -176,6 +188,12 @@ def _problems(read: Settings, health: Health, found: Vitals, now: datetime) -> I
             "read its log (`journalctl -u station`) and start it: what was in hand is done again",
         )
     yield from _work_problems(read, health, found, now)
+    if elsewhere := sum(found.elsewhere.values()):
+        yield Problem(
+            "elsewhere",
+            f"{elsewhere} pictures wait below folders that the configuration no longer names",
+            "they wait for as long as it takes: name their folder (a camera's, or mqtt.spool) again to have them done",
+        )
     yield from _outbox_problems(read, health)
     for name, free in health.free_mb.items():
         if free < read.health.free_mb:
@@ -210,6 +228,17 @@ def _work_problems(read: Settings, health: Health, found: Vitals, now: datetime)
             f"{live.waiting} live pictures wait, the oldest for {_long(live.oldest_s)}",
             "more comes than this device can do: see the times of the stages in `station health`, raise line.workers "
             "or line.batch_faces, or take fewer pictures",
+        )
+
+
+def _away_problems(read: Settings, live: Live) -> Iterator[Problem]:
+    away = live.away()
+    if away and away.seconds > AWAY_S:
+        yield Problem(
+            "broker",
+            f"there is no connection to the broker {read.mqtt.host}:{read.mqtt.port} for {_long(away.seconds)} "
+            f"({away.why or 'nothing was tried yet'})",
+            "look whether it runs, can be reached, and takes the station's user; nothing is lost meanwhile",
         )
 
 

@@ -29,6 +29,9 @@ class StationError(Exception):
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
+    ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
+    ├── SpoolError         station.spool      the spool cannot be used
+    ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ManifestError      training.manifest  a training manifest is wrong
     ├── NetworkError       training.networks  a network is unknown or does not fit
@@ -221,6 +224,14 @@ class Message:
     payload: str
     retained: bool
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """For how long there is no connection to the broker, and what was said last about it."""
+
+    seconds: float
+    why: str
 
 
 Outcome = Observed | Duplicate | Rejection

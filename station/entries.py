@@ -6,6 +6,7 @@ Nothing here begins or ends a transaction: all that belongs together is written 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from sqlite_utils import Database
 
@@ -32,10 +33,12 @@ def name(db: Database, table: str, ids: Iterable[str], at: str) -> None:
 
 
 def put(db: Database, messages: Iterable[Message], at: str) -> None:
-    """Puts messages into the outbox; of a state only the newest waits."""
+    """Puts messages into the outbox; of a state only the newest waits, as long as the one whose place it takes has."""
     db.conn.executemany(
-        "INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at) VALUES (?, ?, ?, ?, ?)",
-        [(m.rank, m.topic, m.payload, int(m.retained), at) for m in messages],
+        """INSERT OR REPLACE INTO outbox (rank, topic, payload, retained, queued_at)
+        VALUES (:rank, :topic, :payload, :retained,
+            coalesce((SELECT queued_at FROM outbox WHERE :retained AND retained = 1 AND topic = :topic), :at))""",
+        [{**asdict(m), "at": at} for m in messages],
     )
 
 

@@ -43,14 +43,15 @@ class Mail:
 
     # The outbox
 
-    def waiting(self, limit: int, without: Collection[int] = ()) -> list[Waiting]:
-        """What goes next, in order, without those in flight."""
+    def waiting(self, limit: int, without: Collection[int] = (), not_below: Sequence[str] = ()) -> list[Waiting]:
+        """What goes next, in order, without those in flight and those on or below some topics."""
         ids = ", ".join(map(str, without))
+        below = " AND substr(topic || '/', 1, length(?) + 1) <> ? || '/'" * len(not_below)
         with self._store.asking() as db:
             rows = db.execute(
-                f"""SELECT id, topic, payload, retained, rank FROM outbox WHERE id NOT IN ({ids})
+                f"""SELECT id, topic, payload, retained, rank FROM outbox WHERE id NOT IN ({ids}){below}
                 ORDER BY rank, id LIMIT ?""",
-                [limit],
+                [*(topic for topic in not_below for _ in range(2)), limit],
             ).fetchall()
         return [Waiting(id, Message(topic, payload, bool(held), rank)) for id, topic, payload, held, rank in rows]
 
@@ -93,6 +94,16 @@ class Mail:
                 "SELECT lane, count(*), min(admitted_at) FROM frames WHERE outcome IS NULL GROUP BY lane"
             ).fetchall()
         return {lane: (count, oldest) for lane, count, oldest in rows}
+
+    # The subscriptions
+
+    @patient
+    def former(self, filters: Sequence[str]) -> list[str]:
+        """Notes what is subscribed to from now on; what was before and is no longer."""
+        with self._store.writing() as db:
+            db.conn.executemany("INSERT OR IGNORE INTO subscribed (filter) VALUES (?)", [(one,) for one in filters])
+            known = db.execute("SELECT filter FROM subscribed ORDER BY filter").fetchall()
+        return [one for (one,) in known if one not in filters]
 
     # The spool
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from station.broker import Incoming, Link, Sent
 from station.domain import Message
@@ -23,11 +24,20 @@ from station.shortage import Problems, is_full
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-ASIDE_S = 60.0
-"""For how long a message that the broker refused is left out."""
+ASIDE_S = 600.0
+"""For how long nothing is sent on a kind of topics that the broker refused; some brokers hang up at each trial."""
 DRAIN_S = 2.0
 MOST_KEPT = 200
 """Messages that the broker has and a full disk keeps from being deleted; then no more are sent."""
+
+
+class Flight(NamedTuple):
+    """A message that the broker does not have yet; `row`: in the outbox, if it came from there."""
+
+    topic: str
+    row: int | None = None
+    answer: bool = False
+    """It belongs to the answer of a replay request."""
 
 
 class Outbox:
@@ -41,8 +51,9 @@ class Outbox:
         self._problems = problems
         self._bell = bell
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._flying: dict[Sent, int | None] = {}
-        self._aside: dict[int, float] = {}
+        self._flying: dict[Sent, Flight] = {}
+        self._aside: dict[str, float] = {}
+        """Kinds of topics that the broker refused, and until when they are left out; connections come and go."""
         self._acknowledged: list[int] = []
         self._up = False
         self._leaving = threading.Event()
@@ -110,20 +121,29 @@ class Outbox:
     def _turn(self, up: bool) -> None:
         self._up = up
         self._flying.clear()
-        self._aside.clear()
+        self._replay.forget()  # what of an answer was in flight is gone, and its end would say that it came
         self._told = None
 
     def _landed(self, message: Sent, refused: str | None) -> None:
-        row = self._flying.pop(message, None)
-        if row is None:
+        flight = self._flying.pop(message, None)
+        if flight is None:
             return
-        if refused is None:
-            self._acknowledged.append(row)
+        if refused is not None:
+            self._refused(flight, refused)
+        elif flight.row is not None:
+            self._acknowledged.append(flight.row)
             if not self._aside:
                 self._problems.tell("outbox", None)
-        else:
-            self._aside[row] = time.monotonic() + ASIDE_S
-            self._problems.tell("outbox", f"the broker refuses messages: {refused}; give the station write access")
+
+    def _refused(self, flight: Flight, why: str) -> None:
+        if flight.answer:
+            self._replay.forget()
+            log.warning("the broker refuses an answer on %s: %s", flight.topic, why)
+            return
+        kind = _kind(flight.topic)
+        self._aside[kind] = time.monotonic() + ASIDE_S
+        words = f"the broker refuses messages on {kind}: {why}; give the station's user write access"
+        self._problems.tell("outbox", words)
 
     def _settle(self) -> None:
         """Deletes what has arrived; where the disk is full, later."""
@@ -143,25 +163,28 @@ class Outbox:
         self._settle()
         self._tell_problems()
         room = self._link.window - len(self._flying) if len(self._acknowledged) < MOST_KEPT else 0
-        self._aside = {row: until for row, until in self._aside.items() if until > time.monotonic()}
-        if not self._up or room <= 0 or len(self._aside) >= self._link.window:
+        self._aside = {kind: until for kind, until in self._aside.items() if until > time.monotonic()}
+        if not self._up or room <= 0:
             return False
-        flying = [row for row in self._flying.values() if row is not None]
-        waiting = self._mail.waiting(room, [*flying, *self._aside, *self._acknowledged])
-        went = [self._send(one.message, one.id) for one in waiting]
+        flying = [flight.row for flight in self._flying.values() if flight.row is not None]
+        waiting = self._mail.waiting(room, [*flying, *self._acknowledged], list(self._aside))
+        went = [self._send(one.message, Flight(one.message.topic, one.id)) for one in waiting]
         while len(went) < room and all(went) and (answer := self._replay.next()):
-            went.append(self._send(answer.message, None, answer.correlation))
+            went.append(self._send(answer.message, Flight(answer.message.topic, answer=True), answer.correlation))
         return any(went)
 
-    def _send(self, message: Message, row: int | None, correlation: bytes | None = None) -> bool:
+    def _send(self, message: Message, flight: Flight, correlation: bytes | None = None) -> bool:
         sent = self._link.publish(message, correlation)
         if sent is not None:
-            self._flying[sent] = row
+            self._flying[sent] = flight
         return sent is not None
 
     def _tell_problems(self) -> None:
         current = self._problems.current()
-        if self._up and self.health and current != self._told and self._send(self.health(), None):
+        if not self._up or self.health is None or current == self._told:
+            return
+        told = self.health()
+        if _kind(told.topic) in self._aside or self._send(told, Flight(told.topic)):
             self._told = current
 
     def _trim(self) -> None:
@@ -173,3 +196,8 @@ class Outbox:
             self.unsent += gone
             log.warning("the outbox is full: %d of the oldest estimates go unsent (%d so far); a replay gives them",
                         gone, self.unsent)  # fmt: skip
+
+
+def _kind(topic: str) -> str:
+    """What is allowed or refused together, such as `station/hut/individuals`: rights are given by a topic's head."""
+    return "/".join(topic.split("/")[:3])

@@ -64,6 +64,10 @@ class Replay:
             answer = next(self._answer, None)
         return answer
 
+    def forget(self) -> None:
+        """Ends the running answer where it is, without the message that says how far it went: who asked asks again."""
+        self._answer = iter(())
+
     def _answers(self, request: Incoming) -> Iterator[Answer]:
         topic = self._reply_topic(request)
         newest = self._mail.newest()

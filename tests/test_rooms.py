@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,11 @@ def test_the_readme_names_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in done.stdout.split() if f"station {name}" not in readme]
     assert not missing
+
+
+def test_the_tree_of_errors_names_every_error_and_its_room() -> None:
+    domain = (ROOT / "station/domain.py").read_text()
+    told = set(re.findall(r"^    [├└]── (\w+) +([\w.]+)", domain, re.MULTILINE))
+    error = re.compile(r"^class (\w+)\(StationError\)", re.MULTILINE)
+    files = [file for part in ("station", "training") for file in (ROOT / part).glob("*.py")]
+    assert told == {(name, f"{f.parent.name}.{f.stem}") for f in files for name in error.findall(f.read_text())}

@@ -49,3 +49,8 @@ def test_the_unit_is_exposed_no_more_than_2_0_with_gpus_allowed() -> None:
     assert done.returncode == 0
     for device in ("char-nvidia ", "char-nvidia-uvm ", "char-drm "):
         assert f"DeviceAllow={device}rw" in UNIT.read_text()
+
+
+def test_the_unit_forbids_no_port_that_the_client_of_the_broker_binds_to() -> None:
+    """paho binds each connection to port 0, which no rule of systemd's can allow once others are denied."""
+    assert not [line for line in UNIT.read_text().splitlines() if line.startswith("SocketBind")]

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from station.domain import Lane
+from station.schema import lock
 from station.store import Candidate, Store
 from tests.station.test_line import rows
 
@@ -120,6 +122,20 @@ def test_an_upgrade_keeps_the_data_and_can_go_back_and_forth(box: Box) -> None:
     assert (box.frames(), "sooner" in box.columns()) == (before, True)
 
 
+def test_where_opt_is_a_link_to_another_disk_an_upgrade_keeps_both_programs(box: Box, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    box.root.mkdir()
+    (box.root / "opt").symlink_to(tmp_path / "disk")
+    box.install()
+    old = box.venv()
+    box.next_version("sooner")
+    box.install()
+    assert sorted(path.name for path in (box.opt / "venvs").iterdir()) == sorted([old.name, box.venv().name])
+    assert "nothing to do" in box.station("migrate", "--config", box.config)
+    box.install("rollback")
+    assert box.venv() == old
+
+
 def test_going_back_to_a_program_that_knows_the_database_loses_nothing(box: Box) -> None:
     box.install()
     old = box.venv()
@@ -149,6 +165,29 @@ def test_an_upgrade_that_fails_leaves_the_old_program_and_its_data(box: Box, nam
     assert sorted(path.name for path in (box.opt / "venvs").iterdir()) == [old.name]
     assert "nothing to do" in box.station("migrate", "--config", box.config)
     assert "no program to go back to" in box.install("rollback", status=1)
+
+
+def test_a_model_is_found_where_the_configuration_has_it(box: Box, bundle: Path, tmp_path: Path) -> None:
+    box.install()
+    shutil.copytree(bundle, tmp_path / "models/mine")
+    own = box.config.read_text().replace(f"{box.state}/models/current", f"{tmp_path}/models/mine")
+    box.config.write_text(own)
+    assert "no model" not in box.install()
+
+
+def test_while_the_database_is_in_use_nothing_is_changed(box: Box) -> None:
+    box.install()
+    before, old = box.fill(), box.venv()
+    box.next_version("sooner")
+    with closing(lock(box.database)):
+        told = box.install(status=1)
+        assert "in use: stop the station first" in told
+        assert "installing into" not in told
+    assert (box.venv(), box.frames(), "sooner" in box.columns()) == (old, before, False)
+    box.install()
+    with closing(lock(box.database)):
+        assert "in use: stop the station first" in box.install("rollback", status=1)
+    assert "sooner" in box.columns()
 
 
 def test_a_program_that_does_not_start_changes_nothing(box: Box) -> None:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.box import HEARD, IMAGE, Box
 from tests.conftest import picture
-from tests.mosquitto import WRITES_AT_ONCE, Mosquitto, Peer, running
+from tests.mosquitto import PLAIN, WRITES_AT_ONCE, Mosquitto, Peer, running
 from tests.photographs import photographs
 from tests.station.absence import absence
 from tests.station.chaos import chaos
@@ -128,15 +129,36 @@ def test_a_frame_with_a_person_is_counted_told_of_nothing_and_deleted(box: Box, 
         "detection_categories": {"1": "animal", "2": "person"},
         "images": [{"file": f"{hashlib.sha256(content).hexdigest()}.jpg", "detections": [person, animal]}],
     }
-    for camera in ("ridge", "creek"):
+    for number, camera in enumerate(("ridge", "creek"), 1):
         (box.folder / "spool" / camera).mkdir(parents=True)
         (box.folder / "spool" / camera / "megadetector.json").write_text(json.dumps(results))
         peer.publish(IMAGE.format(camera), content)
-        assert until(lambda camera=camera: peer.told(f"station/hut/camera/{camera}/status"), 60), box.log
+        assert until(lambda number=number: box.count("frames WHERE outcome IS NOT NULL") == number, 60), box.log
     assert until(lambda: box.count("frames WHERE unspooled_at IS NOT NULL") == 2)
     assert box.ask("SELECT outcome, people FROM frames ORDER BY id") == [("observed", 1), ("duplicate", 1)]
     assert list((box.folder / "spool").rglob("*.jpg")) == []
     assert (box.count("faces"), peer.told("station/hut/estimates")) == (0, [])
+
+
+def test_a_topic_that_the_brokers_rules_forbid_holds_nothing_else_up(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "mosquitto").mkdir()
+    (tmp_path / "mosquitto" / "acl").write_text("topic readwrite station/#\n")
+    with running(tmp_path / "mosquitto", f"{PLAIN}acl_file {{folder}}/acl\n") as broker:
+        peer = Peer(broker.port, "ranger", *HEARD)
+        with Box(tmp_path, bundle, broker.port, "homeassistant = true\n") as box:
+            box.start()
+            assert until(lambda: "online" in peer.on("station/hut/status"), 60), box.log
+            for number in range(20):
+                peer.publish(IMAGE.format("ridge"), picture(100, seed=number), {"individual": f"panda {number}"})
+            assert until(lambda: len({m["seq"] for m in peer.told("station/hut/estimates")}) == 20, 60), box.log
+            assert until(lambda: len({m["individual"] for m in told(peer, "station/hut/individuals/")}) == 20), box.log
+            assert until(lambda: box.count("outbox WHERE topic NOT LIKE 'homeassistant/%'") == 0), box.log
+            assert "refuses messages on homeassistant/sensor/hut: Not authorized" in box.log
+        peer.close()
+
+
+def told(peer: Peer, below: str) -> list[dict[str, Any]]:
+    return [json.loads(message.payload) for message in list(peer.messages) if message.topic.startswith(below)]
 
 
 @pytest.mark.parametrize("box", ["homeassistant = true\n"], indirect=True, ids=["found"])
