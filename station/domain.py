@@ -35,7 +35,12 @@ class StationError(Exception):
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ManifestError      training.manifest  a training manifest is wrong
     ├── NetworkError       training.networks  a network is unknown or does not fit
-    ├── WeightsError       training.networks  pretrained weights cannot be had
+    ├── WeightsError       training.weights   pretrained weights cannot be had
+    ├── LossError          training.losses    there is no loss of that name
+    ├── ScheduleError      training.schedule  a recipe asks for what cannot be
+    ├── CheckpointError    training.checkpoints  where training stood cannot be read
+    ├── StudyError         training.plan      a study cannot be begun or gone on with
+    ├── LeakError          training.audit     a bundle would be judged by animals that it knows
     └── ReportError        training.report.write  what the page of a study is made with is not installed
     ```
     A bad picture is not among them: it is an outcome (`Rejection`), recorded with its reason.

@@ -119,5 +119,6 @@ def test_the_tree_of_errors_names_every_error_and_its_room() -> None:
     domain = (ROOT / "station/domain.py").read_text()
     told = set(re.findall(r"^    [├└]── (\w+) +([\w.]+)", domain, re.MULTILINE))
     error = re.compile(r"^class (\w+)\(StationError\)", re.MULTILINE)
-    files = [file for part in ("station", "training") for file in (ROOT / part).glob("*.py")]
-    assert told == {(name, f"{f.parent.name}.{f.stem}") for f in files for name in error.findall(f.read_text())}
+    files = [file for part in ("station", "training") for file in (ROOT / part).rglob("*.py")]
+    rooms = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
+    assert told == {(name, room) for file, room in rooms.items() for name in error.findall(file.read_text())}
