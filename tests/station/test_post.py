@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from station.keeper import Keeper
 from station.mail import Mail
 from station.post import Patterns, Post
 from station.shortage import Problems
-from station.spool import Spool
+from station.spool import Spool, SpoolError
 from station.store import Store
 from tests.frames import observed, take
 from tests.station.test_flow import until
@@ -220,6 +221,20 @@ def test_memory_is_bounded_whatever_the_broker_sends_ahead(office: Office) -> No
     assert until(lambda: bool(office.wire.acknowledged))
     office.post.up(2)
     assert len(office.post._waiting) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_spool_that_belongs_to_somebody_else_is_said_before_the_start() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:  # every user may go there
+        Path(home).chmod(0o777)
+        (Path(home) / "spool" / "ridge").mkdir(parents=True)
+        (Path(home) / "spool").chmod(0o777)
+        os.seteuid(12345)
+        try:
+            with pytest.raises(SpoolError, match="spool/ridge; give it to the user"):
+                Spool(Path(home) / "spool")
+        finally:
+            os.seteuid(0)
 
 
 def test_patterns_give_camera_and_individual() -> None:
