@@ -115,7 +115,9 @@ def storm(box: Box, broker: Mosquitto, cameras: Cameras, chance: random.Random) 
             box.kill()
             until(lambda: False, chance.uniform(0, 1))
             box.start()
-            until(lambda: cameras.done, chance.uniform(3, 6))  # it takes seconds to start
+            if chance.random() < 0.7:  # else the next blow falls while it starts
+                box.is_up()
+            until(lambda: cameras.done, chance.uniform(0, 3))
         elif blow == "broker":
             broker.stop(chance.choice([signal.SIGKILL, signal.SIGTERM]))
             until(lambda: False, chance.uniform(0, 2))
