@@ -31,7 +31,7 @@ class Finding:
 
 
 def check(file: Path, now: datetime) -> Iterator[Finding]:
-    """Configuration, folders, bundle, device, species, database, free space and clock, in that order."""
+    """Configuration, folders, bundle, device, species, database, broker, free space and clock, in that order."""
     try:
         read = settings.load(file)
     except StationError as error:
@@ -41,6 +41,7 @@ def check(file: Path, now: datetime) -> Iterator[Finding]:
     yield from _folders(read)
     yield from _bundle(read)
     yield from _database(read)
+    yield from _broker(read)
     yield from _space(read)
     if now < BUILT:
         yield Finding(Level.WRONG, f"the box's clock says {now:%Y-%m-%d}: set it, or start time synchronisation")
@@ -114,6 +115,22 @@ def _database(read: settings.Settings) -> Iterator[Finding]:
         yield Finding(
             Level.WRONG, f"database {file}: no permission to write; give the user of the station write access"
         )
+
+
+def _broker(read: settings.Settings) -> Iterator[Finding]:
+    """What of it can be wrong on this machine; whether it answers is seen when the station runs."""
+    from station import broker, spool  # noqa: PLC0415
+
+    how = read.mqtt
+    if not how.host:
+        return
+    try:
+        broker.access(how, read.station.id)
+        spool.check_writable(how.spool.absolute())
+    except StationError as error:
+        yield Finding(Level.WRONG, str(error))
+        return
+    yield Finding(Level.GOOD, f"broker {how.host}:{how.port}: what it asks for can be read, {how.spool} is writable")
 
 
 def _to_be_made(file: Path) -> Finding:

@@ -205,16 +205,17 @@ def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Serv
     """One station, from its composition until a signal ends it; gives the settings that it had."""
     with ExitStack() as stack:
         try:
-            station = stack.enter_context(composed(wanted, clock))
+            station, mail = _opened(stack, wanted, clock)
         except StationError as error:
             if proven is None or proven is wanted:
                 raise
             log.error("the new configuration is not taken, the old one goes on: %s", error)
+            stack.close()
             wanted = proven
-            station = stack.enter_context(composed(wanted, clock))
+            station, mail = _opened(stack, wanted, clock)
         asked.pass_on(station.bell)
         stack.callback(asked.pass_on, None)
-        _serve(station, wanted, service)
+        _serve(station, mail, service)
         if asked.reload and not asked.stop:
             service.notify.reloading()
         else:
@@ -222,15 +223,29 @@ def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Serv
     return wanted
 
 
-def _serve(station: Station, settings: Settings, service: Service) -> None:
+def _opened(stack: ExitStack, settings: Settings, clock: Clock) -> tuple[Station, Mailroom | None]:
+    """All of a station that its configuration can be wrong for.  Raises `StationError`."""
+    station = stack.enter_context(composed(settings, clock))
+    stack.enter_context(_heeded(station.bell))
+    mail = stack.enter_context(_mail(settings, station)) if settings.mqtt.host else None
+    live = _live(station, mail)
+    rounds = stack.enter_context(Rounds(settings, station.store, live, station.bell, station.clock))
+    if mail:
+        mail.outbox.health, mail.announce = rounds.health, rounds.announce
+    stack.enter_context(Web(settings, live, station.bell, station.clock))
+    return station, mail
+
+
+@contextmanager
+def _heeded(bell: Doorbell) -> Iterator[None]:
+    """What goes wrong while the parts stop is not passed over."""
+    yield
+    bell.check()
+
+
+def _serve(station: Station, mail: Mailroom | None, service: Service) -> None:
     finished = 0
     with ExitStack() as stack:
-        mail = stack.enter_context(_mail(settings, station)) if settings.mqtt.host else None
-        live = _live(station, mail)
-        rounds = stack.enter_context(Rounds(settings, station.store, live, station.bell, station.clock))
-        if mail:
-            mail.outbox.health, mail.announce = rounds.health, rounds.announce
-        stack.enter_context(Web(settings, live, station.bell, station.clock))
         watchers = [
             stack.enter_context(Watcher(station.lister(folder), station.bell)) for folder in station.folders.values()
         ]
@@ -240,7 +255,7 @@ def _serve(station: Station, settings: Settings, service: Service) -> None:
         stack.enter_context(Watchdog(service, lambda: Pulse(finished, _idle(station)), station.bell.fail))
         watched = ", ".join(station.folders) or "nothing"
         told = f"{station.ages.card.version} on {station.ages.device}, watching {watched}"
-        log.info("station %s: %s", settings.station.id, told)
+        log.info("station %s: %s", station.herald.station, told)
         service.notify.ready(told)
         for outcomes in station.outcomes():
             finished += len(outcomes)

@@ -31,7 +31,7 @@ class Herald:
 
     def __init__(self, station: str, name: Callable[[str], str] = str) -> None:
         self.topics = Topics(station)
-        self._station = station
+        self.station = station
         self._name = name
         self._individuals: dict[str, tuple[str, int]] = {}
 
@@ -57,20 +57,20 @@ class Herald:
         plain = {key: value for key, value in row.items() if key not in ("x", "y", "width", "height")}
         return EstimateMessage(
             **plain | {"file": PurePath(row["file"]).name or row["file"]},
-            station=self._station,
+            station=self.station,
             id=self._id(row),
             camera_name=self._name(row["camera"]),
             box=(row["x"], row["y"], row["width"], row["height"]),
         )
 
     def _id(self, row: Row) -> str:
-        return f"{self._station}-{row['seq']}"
+        return f"{self.station}-{row['seq']}"
 
     def _individual(self, row: Row) -> IndividualMessage:
         same = ("individual", "age_years", "sd_years", "low_years", "high_years", "life_stage", "camera", "model")
         return IndividualMessage(
             **{key: row[key] for key in same},
-            station=self._station,
+            station=self.station,
             id=self._id(row),
             last_seen=_believable(row) or None,
             camera_name=self._name(row["camera"]),

@@ -55,7 +55,7 @@ def opened(
 ) -> Iterator[Mailroom]:
     """Starts broker, outbox and post; stops them in reverse.  Raises `BrokerError` or `SpoolError`."""
     how, station, topics = settings.mqtt, settings.station.id, herald.topics
-    patterns, mail = Patterns(how.images, station), Mail(store, herald)
+    patterns, mail = Patterns(how.images, station, settings.privacy.labels), Mail(store, herald)
     keeper = Keeper(Spool(how.spool), mail, int(how.spool_max_mb * 1e6), settings.privacy.people == "keep")
     if not how.homeassistant:
         store.take_back(clock())

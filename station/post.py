@@ -42,6 +42,7 @@ class Refused(StrEnum):
     TOPIC = "topic"
     CAMERA = "camera"
     TOO_LARGE = "too_large"
+    PEOPLE = "people"
     NO_ROOM = "no_room"
     NOT_KEPT = "not_kept"
 
@@ -51,15 +52,18 @@ class Place(NamedTuple):
 
     camera: str
     individual: str | None
+    label: str | None
 
 
 class Patterns:
     """The topics that carry pictures."""
 
-    def __init__(self, patterns: Sequence[str], station: str) -> None:
+    def __init__(self, patterns: Sequence[str], station: str, people: Sequence[str]) -> None:
+        """`people`: the labels of pictures that show a person, or tell of one."""
         self._patterns = [
             [station if level == "{station}" else level for level in pattern.split("/")] for pattern in patterns
         ]
+        self._people = {label.casefold() for label in people}
 
     @property
     def filters(self) -> list[str]:
@@ -73,8 +77,12 @@ class Patterns:
             pairs = list(zip(pattern, levels, strict=False))
             if len(pattern) == len(levels) and all(p.startswith("{") or p == level for p, level in pairs):
                 means = dict(pairs)
-                return Place(means["{camera}"], means.get("{individual}"))
+                return Place(means["{camera}"], means.get("{individual}"), means.get("{label}"))
         return None
+
+    def shows_people(self, place: Place) -> bool:
+        """Whether a sender says that a person is what its picture shows."""
+        return place.label is not None and place.label.casefold() in self._people
 
 
 class No(Exception):
@@ -251,8 +259,9 @@ class Post:
         for (reason, _), refusal in refused.items():
             if time.monotonic() >= self._said.get(Refused(reason), 0.0):
                 self._said[Refused(reason)] = time.monotonic() + SAY_S
-                log.warning("refused %d messages (said at most once a minute): %s: %s",
-                            refusal.messages, refusal.topic, refusal.detail)  # fmt: skip
+                log.log(logging.INFO if reason == Refused.PEOPLE else logging.WARNING,
+                        "refused %d messages (said at most once a minute): %s: %s",
+                        refusal.messages, refusal.topic, refusal.detail)  # fmt: skip
 
     def _placed(self, message: Incoming, placed: set[Path]) -> Candidate | None:
         """Into the spool; None: it is there already.  Raises `No`, `NoRoom` or `OSError`."""
@@ -288,6 +297,8 @@ class Post:
         if not NAME.fullmatch(place.camera) or len(place.camera) > LONGEST_CAMERA:
             words = f"{_shown(place.camera)!r} is no camera's name: letters, digits, - and _, at most {LONGEST_CAMERA}"
             raise No(Refused.CAMERA, "", words)
+        if self._patterns.shows_people(place):
+            raise No(Refused.PEOPLE, place.camera, "the label says that it shows a person: nothing of it is kept")
         if message.refused_bytes:
             words = f"{message.refused_bytes} bytes are more than the limit of {self._how.max_message_mb:g} MB"
             raise No(Refused.TOO_LARGE, place.camera, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import shutil
@@ -38,7 +39,10 @@ def restore(archive: Path, config: Path) -> tuple[Manifest, Settings]:
 
 
 def _made(folder: Path) -> Path:
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    for new in reversed(missing):
+        _belongs(new, new.parent)
     return folder
 
 
@@ -119,8 +123,7 @@ def _database(unpacked: Path, target: Path) -> None:
     shutil.copyfile(unpacked, staged)
     _belongs(staged, target.parent)
     sync(staged)
-    if target.exists():
-        settle(target)
+    if target.exists() and not (settle(target) and filecmp.cmp(staged, target, shallow=False)):
         old = target.with_name(target.name + ASIDE)
         for left in (old, *beside(old)):
             left.unlink(missing_ok=True)

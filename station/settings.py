@@ -136,6 +136,10 @@ class Privacy(_Section):
     people: Literal["metadata", "keep"] = Field(
         "metadata", description="metadata: a spooled picture with a person is deleted once recorded; keep: it stays"
     )
+    labels: tuple[str, ...] = Field(
+        ("person", "people", "human", "face", "license_plate"),
+        description="{label}s of topics that mean people: such a picture is counted, and neither kept nor looked at",
+    )
 
 
 class Health(_Section):

@@ -24,7 +24,7 @@ class SpoolError(StationError):
 
 
 class Spool:
-    """The folder, and how much is in it.  Raises `SpoolError` where it cannot be made."""
+    """The folder, and how much is in it.  Raises `SpoolError` where it cannot be made or written to."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -32,6 +32,7 @@ class Spool:
         self.used_bytes = 0
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            check_writable(self.root)
             self._recover()
         except OSError as error:
             raise SpoolError(
@@ -88,6 +89,18 @@ class Spool:
     def _count(self, size: int) -> None:
         with self._lock:
             self.used_bytes += size
+
+
+def check_writable(root: Path) -> None:
+    """Raises `SpoolError` where the spool or a camera's folder in it, or the place to make it in, is not."""
+    place = next(folder for folder in (root, *root.parents) if folder.exists())
+    cameras = [folder for folder in root.iterdir() if folder.is_dir()] if place == root else []
+    for folder in (place, *cameras):
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK, effective_ids=True)):
+            raise SpoolError(
+                f"the spool {root} cannot be used: no permission to write into {folder}; give it to the user of the "
+                "station, and as a service name it in ReadWritePaths= (`systemctl edit station`)"
+            )
 
 
 def is_own(name: str) -> bool:

@@ -133,9 +133,10 @@ def test_check_finds_everything_at_once_each_with_its_remedy(tmp_path: Path, bun
     assert "not there yet, will be made" in told
     assert "wrong" not in told
     bad = '[station]\nbundle = "none"\ndatabase = "pictures"\n[cameras.ridge]\nfolder = "gone"\n'
+    bad += '[mqtt]\nhost = "hut"\npassword_file = "none"\n'
     (tmp_path / "bad.toml").write_text(bad)
     told = station("check", "--config", tmp_path / "bad.toml", status=1)
-    for words in ("no such folder; make it, mount it", "is not a bundle", "cannot be used"):
+    for words in ("no such folder; make it, mount it", "is not a bundle", "cannot be used", "mqtt.password_file"):
         assert words in told
     if os.geteuid():
         (tmp_path / "pictures").chmod(0)

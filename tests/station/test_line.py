@@ -214,7 +214,7 @@ def test_a_fault_of_the_device_also_ends_those_who_watch(tmp_path: Path, bundle:
     def serve_and_die() -> None:
         with daemon.composed(read, now) as station:
             station.ages.__class__ = Dying
-            daemon._serve(station, read, Service.of({}))
+            daemon._serve(station, None, Service.of({}))
 
     with pytest.raises(RuntimeError, match="device is gone"):
         serve_and_die()

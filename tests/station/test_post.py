@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from station.keeper import Keeper
 from station.mail import Mail
 from station.post import Patterns, Post
 from station.shortage import Problems
-from station.spool import Spool
+from station.spool import Spool, SpoolError
 from station.store import Store
 from tests.frames import observed, take
 from tests.station.test_flow import until
@@ -91,7 +92,17 @@ def opened(tmp_path: Path, **changes: Any) -> Iterator[Office]:
         store.use_model(card(), NOW)
         mail, spool = Mail(store, herald), Spool(tmp_path / "spool")
         keeper = Keeper(spool, mail, int(how.spool_max_mb * 1e6), keep_people=False)
-        post = Post(wire, how, Patterns(how.images, "hut"), store, mail, keeper, problems, bell, lambda: NOW)
+        post = Post(
+            wire,
+            how,
+            Patterns(how.images, "hut", settings.Privacy().labels),
+            store,
+            mail,
+            keeper,
+            problems,
+            bell,
+            lambda: NOW,
+        )
         post.up(1)
         with post:
             yield Office(wire, post, mail, store, spool, problems, keeper)
@@ -174,6 +185,16 @@ def test_too_large_and_foreign_messages_are_refused_and_counted(office: Office) 
     assert until(lambda: office.wire.acknowledged == 6)
 
 
+@pytest.mark.parametrize("office", [{"images": ("frigate/{camera}/{label}/snapshot",)}], indirect=True)
+def test_what_a_label_says_is_a_person_is_counted_and_never_kept(office: Office) -> None:
+    for label in ("person", "Face", "license_plate", "panda"):
+        office.send(f"frigate/gate/{label}/snapshot", f"a picture of a {label}".encode())
+    assert until(lambda: office.wire.acknowledged == 4)
+    assert office.mail.refused() == {"people": 3}
+    assert office.frames("topic") == [("frigate/gate/panda/snapshot",)]
+    assert [file.read_bytes() for file in office.spool.pictures()] == [b"a picture of a panda"]
+
+
 @pytest.mark.parametrize("office", [{"spool_max_mb": 0.01}], indirect=True)
 def test_without_room_pictures_wait_unacknowledged_until_recorded_ones_make_room(office: Office) -> None:
     for number in range(4):
@@ -222,10 +243,24 @@ def test_memory_is_bounded_whatever_the_broker_sends_ahead(office: Office) -> No
     assert len(office.post._waiting) == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_spool_that_belongs_to_somebody_else_is_said_before_the_start() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:  # every user may go there
+        Path(home).chmod(0o777)
+        (Path(home) / "spool" / "ridge").mkdir(parents=True)
+        (Path(home) / "spool").chmod(0o777)
+        os.seteuid(12345)
+        try:
+            with pytest.raises(SpoolError, match="spool/ridge; give it to the user"):
+                Spool(Path(home) / "spool")
+        finally:
+            os.seteuid(0)
+
+
 def test_patterns_give_camera_and_individual() -> None:
-    patterns = Patterns(("frigate/{camera}/{label}/snapshot", "{station}/{camera}/{individual}"), "hut")
+    patterns = Patterns(("frigate/{camera}/{label}/snapshot", "{station}/{camera}/{individual}"), "hut", ())
     assert patterns.filters == ["frigate/+/+/snapshot", "hut/+/+"]
-    assert patterns.match("frigate/ridge/panda/snapshot") == ("ridge", None)
-    assert patterns.match("hut/ridge/bao") == ("ridge", "bao")
+    assert patterns.match("frigate/ridge/panda/snapshot") == ("ridge", None, "panda")
+    assert patterns.match("hut/ridge/bao") == ("ridge", "bao", None)
     assert patterns.match("other/ridge/bao") is None
     assert patterns.match("frigate/ridge/snapshot") is None

@@ -222,13 +222,18 @@ def test_a_signal_is_heard_at_whatever_instant_it_comes(
         ('[line]\nworkers = "many"\n', "line.workers = 'many'"),
         ('[station]\nbundle = "none"\n', "is not a bundle"),
         ('[mqtt]\npassword = "correct horse"\n', "mqtt.password: there is no such key"),
+        (
+            '[mqtt]\nhost = "localhost"\npassword_file = "pasword"\n[station]\nbundle = "{bundle}"\n',
+            "mqtt.password_file",
+        ),
+        ('[mqtt]\nhost = "localhost"\nspool = "log/spool"\n[station]\nbundle = "{bundle}"\n', "the spool"),
     ],
 )
 def test_a_wrong_new_configuration_is_told_and_the_old_one_goes_on(
-    box: Path, systemd: Listening, daemon: subprocess.Popen[bytes], wrong: str, told: str
+    box: Path, systemd: Listening, daemon: subprocess.Popen[bytes], wrong: str, told: str, bundle: Path
 ) -> None:
     assert until(lambda: "READY=1" in systemd.lines(), 90), log(box)
-    (box / "station.toml").write_text(wrong)
+    (box / "station.toml").write_text(wrong.replace("{bundle}", str(bundle)))
     daemon.send_signal(signal.SIGHUP)
     assert until(lambda: systemd.count("READY=1") == 2, 90), log(box)
     assert told in log(box)
