@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from station import numbering
 from station.check import Finding, Level
 from station.copies import CopyError, beside, copy_database, problems, settle
 from station.faces import RESULTS
@@ -137,6 +138,7 @@ def _damage(database: Path) -> Iterator[Ailment]:
         except sqlite3.Error as error:
             raise StoreError(f"nothing of {database} can be read ({error}): `station restore` a backup") from error
         recounted(database)
+        numbering.skip(database)
         return mended
 
     yield Ailment(told, mend)

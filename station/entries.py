@@ -11,6 +11,7 @@ from dataclasses import asdict
 from sqlite_utils import Database
 
 from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection
+from station.numbering import NEXT
 from station.times import iso
 
 
@@ -132,7 +133,7 @@ def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: st
             [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence, seen.individual],
         ).lastrowid
         db.conn.execute(
-            """INSERT INTO estimates (face, model, age_years, sd_years, low_years, high_years,
-            life_stage, estimated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+            f"""INSERT INTO estimates (id, face, model, age_years, sd_years, low_years, high_years,
+            life_stage, estimated_at) VALUES ({NEXT}, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
         )

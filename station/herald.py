@@ -21,7 +21,8 @@ Row = dict[str, Any]
 _ROWS = """
 SELECT estimates.id AS seq, frames.id AS frame, frames.camera, faces.individual, coalesce(file_name, path) AS file,
     digest, captured_at, captured_source, captured_impossible, estimated_at, age_years, sd_years, low_years,
-    high_years, life_stage, estimates.model, x, y, width, height, faces.confidence
+    high_years, life_stage, estimates.model, x, y, width, height, faces.confidence,
+    faces.number
 FROM estimates JOIN faces ON faces.id = estimates.face JOIN frames ON frames.id = faces.frame
 """
 
@@ -54,7 +55,7 @@ class Herald:
 
     def estimate(self, row: Row) -> EstimateMessage:
         """From a row of `_ROWS`."""
-        plain = {key: value for key, value in row.items() if key not in ("x", "y", "width", "height")}
+        plain = {key: value for key, value in row.items() if key not in ("x", "y", "width", "height", "number")}
         return EstimateMessage(
             **plain | {"file": PurePath(row["file"]).name or row["file"]},
             station=self.station,
@@ -64,7 +65,8 @@ class Herald:
         )
 
     def _id(self, row: Row) -> str:
-        return f"{self.station}-{row['seq']}"
+        """Of what is estimated: the same when a restored database gives another number to it."""
+        return f"{self.station}-{row['digest'][:16]}-{row['number']}-{row['model']}"
 
     def _individual(self, row: Row) -> IndividualMessage:
         same = ("individual", "age_years", "sd_years", "low_years", "high_years", "life_stage", "camera", "model")

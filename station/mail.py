@@ -82,6 +82,12 @@ class Mail:
         with self._store.asking() as db:
             return self._herald.again(db, first, last)
 
+    def numbers(self, first: int, last: int, limit: int) -> list[int]:
+        """The numbers of the estimates from `first` to `last`, at most so many: some numbers were never given."""
+        asked = "SELECT id FROM estimates WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        with self._store.asking() as db:
+            return [id for (id,) in db.execute(asked, [first, last, limit]).fetchall()]
+
     def newest(self) -> int:
         """The newest estimate's number; 0: there is none."""
         with self._store.asking() as db:

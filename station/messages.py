@@ -28,8 +28,8 @@ class Payload(BaseModel):
 class EstimateMessage(Payload):
     """One face and its age; on `estimates`, never retained."""
 
-    id: str = Field(description="stable: a repeated message has the same")
-    seq: int = Field(description="rises by one with every estimate of the station: a gap is a loss")
+    id: str = Field(description="stable: a repeated message has the same, also when it has another seq")
+    seq: int = Field(description="rises by one with every estimate; a gap is a loss, or the step after a restore")
     camera: str
     camera_name: str
     individual: str | None

@@ -72,13 +72,17 @@ class Replay:
         topic = self._reply_topic(request)
         newest = self._mail.newest()
         first, last, problem = 0, 0, None
+        numbers: list[int] = []
         try:
             asked = ReplayRequest.model_validate_json(request.payload)
-            first, last = asked.from_seq, min(asked.to_seq or newest, newest, asked.from_seq + MOST - 1)
+            first, last = asked.from_seq, min(asked.to_seq or newest, newest)
+            numbers = self._mail.numbers(first, last, MOST)
+            last = numbers[-1] if len(numbers) == MOST else last
         except ValidationError as error:
             problem = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
-        for start in range(first, last + 1, CHUNK) if problem is None else ():
-            for message in self._mail.again(start, min(start + CHUNK - 1, last)):
+        for start in range(0, len(numbers), CHUNK):
+            chunk = numbers[start : start + CHUNK]
+            for message in self._mail.again(chunk[0], chunk[-1]):
                 yield Answer(replace(message, topic=topic), request.correlation)
         end = ReplayMessage(station=self._station, from_seq=first, to_seq=last, newest_seq=newest, problem=problem)
         yield Answer(self._topics.replay_end(end, topic), request.correlation)

@@ -9,7 +9,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-from station import settings
+from station import numbering, settings
 from station.backup import CONFIGURATION, DATABASE, SPECIES, BackupError, Manifest, scratch_folder, unpack
 from station.copies import beside, settle
 from station.durable import sync
@@ -120,6 +120,7 @@ def _digest(file: Path) -> str:
 def _database(unpacked: Path, target: Path) -> None:
     """One rename makes the old database the new one; the old one keeps a second name."""
     staged = target.with_name(f".{target.name}.restoring")
+    numbering.skip(unpacked, target)
     shutil.copyfile(unpacked, staged)
     _belongs(staged, target.parent)
     sync(staged)

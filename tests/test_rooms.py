@@ -28,6 +28,7 @@ ROOMS = {
     "sqlite3": {
         "station/copies.py",
         "station/doctor.py",
+        "station/numbering.py",
         "station/salvage.py",
         "station/schema.py",
         "station/store.py",

@@ -54,7 +54,7 @@ def test_a_picture_that_comes_as_a_message_is_told_as_an_age(box: Box, peer: Pee
     assert (estimate["individual"], estimate["camera"], estimate["file"]) == ("bao", "ridge", "IMG_1.JPG")
     assert (estimate["captured_at"], estimate["captured_source"]) == ("2026-05-01T02:00:00+00:00", "message")
     assert estimate["age_years"] == pytest.approx(2.0, abs=0.15)
-    assert (estimate["seq"], estimate["id"]) == (1, "hut-1")
+    assert (estimate["seq"], estimate["id"]) == (1, f"hut-{estimate['digest'][:16]}-0-tiny-1")
     [individual] = peer.told("station/hut/individuals/bao")
     assert (individual["age_years"], individual["last_seen"]) == (estimate["age_years"], estimate["captured_at"])
     [spooled] = (box.folder / "spool" / "ridge").iterdir()

@@ -97,8 +97,8 @@ def waiting(mail: Mail, topic: str) -> list[dict[str, object]]:
 def test_what_is_recorded_is_told_in_the_same_transaction(store: Store, mail: Mail) -> None:
     see(store, 4.0, 5.0, individual="bao")
     assert [(m["seq"], m["id"], m["age_years"]) for m in waiting(mail, "estimates")] == [
-        (1, "hut-1", 4.0),
-        (2, "hut-2", 5.0),
+        (1, "hut-d1-0-tiny-1", 4.0),
+        (2, "hut-d2-0-tiny-1", 5.0),
     ]
     [state] = waiting(mail, "individuals/bao")
     assert (state["age_years"], state["last_seen"], state["camera_name"]) == (5.0, NOW.isoformat(), "Ridge")
