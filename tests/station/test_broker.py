@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,25 +150,47 @@ def test_tls_with_the_stations_own_certificate(tmp_path: Path) -> None:
                 assert until(lambda ears=ears: bool(ears.ups), 10 if let_in else 1) is let_in
 
 
-def old_broker(server: socket.socket, versions: list[int]) -> None:
-    """Answers MQTT 5 with `unacceptable protocol version` and 3.1.1 with a welcome."""
+def without_mqtt_5(server: socket.socket, port: int, versions: list[int]) -> None:
+    """Stands before a broker: answers MQTT 5 with `unacceptable protocol version` and passes 3.1.1 on."""
     while True:
         try:
-            connection, _ = server.accept()
+            station, _ = server.accept()
         except OSError:
             return
-        versions.append(connection.recv(1000)[8])
-        connection.sendall(b"\x20\x02\x00" + (b"\x00" if versions[-1] == 4 else b"\x01"))
+        hello = station.recv(1000)
+        versions.append(hello[8])
         if versions[-1] != 4:
-            connection.close()
+            station.sendall(b"\x20\x02\x00\x01")
+            station.close()
+            continue
+        broker = socket.create_connection(("127.0.0.1", port))
+        broker.sendall(hello)
+        for ends in ((station, broker), (broker, station)):
+            threading.Thread(target=passed_on, args=ends, daemon=True).start()
 
 
-def test_a_broker_without_mqtt_5_gets_3_1_1() -> None:
+def passed_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_broker_without_mqtt_5_gets_3_1_1_with_a_session_that_lasts(tmp_path: Path) -> None:
     versions: list[int] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=old_broker, args=(server, versions), daemon=True).start()
+    with running(tmp_path / "m") as mosquitto, socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = (server, mosquitto.port, versions)
+        threading.Thread(target=without_mqtt_5, args=arguments, daemon=True).start()
         broker, ears = connecting(access(how(server.getsockname()[1]), "hut"))
         with broker:
-            assert until(lambda: bool(ears.ups), 10)
+            assert until(lambda: len(ears.ups) == 1, 10)
+            broker.publish(Message("in/picture", "x", False, 0))
+            assert until(lambda: len(ears.came) == 1 and len(ears.landed) == 2)
+            broker.again()
+            assert until(lambda: len(ears.came) == 2, 10)
+            ears.came[1].acknowledge()
+            broker.again()
+            assert until(lambda: len(ears.ups) == 3, 10)
+            assert not until(lambda: len(ears.came) > 2, 0.5)
         server.shutdown(socket.SHUT_RDWR)
-    assert versions == [5, 4]
+    assert versions == [5, 4, 4, 4]

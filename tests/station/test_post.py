@@ -243,6 +243,21 @@ def test_memory_is_bounded_whatever_the_broker_sends_ahead(office: Office) -> No
     assert len(office.post._waiting) == 0
 
 
+@pytest.mark.parametrize("office", [{"spool_max_mb": 0.005}], indirect=True)
+def test_what_found_no_place_is_sent_for_once_what_came_before_it_is_taken(office: Office) -> None:
+    for number in range(12):
+        office.send(RIDGE, bytes([number]) * 4000)
+
+    def sent_for() -> bool:
+        office.record_all()  # which makes room for one
+        return office.wire.connected_again > 0
+
+    assert office.wire.connected_again == 0
+    assert until(sent_for, 60)
+    assert not office.post._waiting
+    assert 4 <= office.wire.acknowledged < 12
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_a_spool_that_belongs_to_somebody_else_is_said_before_the_start() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as home:  # every user may go there
