@@ -16,7 +16,7 @@ import pytest
 
 from tests.box import HEARD, IMAGE, Box
 from tests.conftest import picture
-from tests.mosquitto import PLAIN, WRITES_AT_ONCE, Mosquitto, Peer, running
+from tests.mosquitto import PLAIN, WRITES_OFTEN, Mosquitto, Peer, running
 from tests.photographs import photographs
 from tests.station.absence import absence
 from tests.station.chaos import chaos
@@ -246,5 +246,5 @@ def test_when_the_disk_is_full_the_broker_keeps_the_pictures_and_all_goes_on_whe
 
 
 def test_nothing_is_lost_or_doubled_while_station_broker_and_connection_die(tmp_path: Path, bundle: Path) -> None:
-    with running(tmp_path / "mosquitto", WRITES_AT_ONCE) as broker:
+    with running(tmp_path / "mosquitto", WRITES_OFTEN) as broker:
         print(chaos(tmp_path, bundle, broker, photographs(), count=150, seconds=30))
