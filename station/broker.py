@@ -151,13 +151,16 @@ class Broker:
     """Keeps the connection, in a thread of its own; a broker that is away only makes it try again.
 
     `status` is published as `online` at every connection, as `offline` by the broker when the station is gone
-    without a word, and as `stopped` at a clean end.
+    without a word, and as `stopped` at a clean end.  `former` are subscriptions that the broker may still keep.
     """
 
-    def __init__(self, access: Access, status: str, subscriptions: Sequence[str], bell: Doorbell) -> None:
+    def __init__(
+        self, access: Access, status: str, subscriptions: Sequence[str], bell: Doorbell, former: Sequence[str] = ()
+    ) -> None:
         self._access = access
         self._status = status
         self._subscriptions = subscriptions
+        self._former = former
         self._bell = bell
         self._listeners: list[Listener] = []
         self._protocol = MQTTProtocolVersion.MQTTv5
@@ -305,6 +308,8 @@ class Broker:
                 self._say(f"the broker refuses the connection: {reason.getName()}")
             return
         self.window = max(1, min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW) - 1))
+        if self._former:
+            client.unsubscribe(list(self._former))
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         for topic in self._subscriptions:
             if self._protocol == MQTTProtocolVersion.MQTTv5:

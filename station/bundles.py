@@ -5,6 +5,8 @@ program.pt2    torch.export, dynamic batch: uint8[B,3,S,S] -> probabilities floa
 card.json      the card below
 golden.npz     inputs uint8[n,3,S,S] with the probabilities and embedding they must give
 weights.pt     what further training starts from
+out_of_fold.csv    what models of the same kind said of faces that they were not fitted on
+MODEL_CARD.md  what it is for and what not, for people
 ```
 A bundle is immutable: it is written beside its place and renamed into it when complete.
 """
@@ -16,7 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from station.durable import sync
 
 FORMAT = 1
 PROGRAM, CARD, GOLDEN, WEIGHTS = "program.pt2", "card.json", "golden.npz", "weights.pt"
+OUT_OF_FOLD, FOR_PEOPLE = "out_of_fold.csv", "MODEL_CARD.md"
 
 
 class BundleError(StationError):
@@ -78,6 +81,12 @@ class Card:
     """Spread of the error that pictures of one animal share; None: not measured."""
     sigma_years: float | None = None
     """Spread of the error from picture to picture of one animal; None: not measured."""
+    quantiles: tuple[float | None, ...] = ()
+    """Half the 80%, 90% and 95% intervals in standard deviations."""
+    repeats: dict[str, dict[str, float]] = field(default_factory=dict)
+    """`tau_years` and `sigma_years` by life stage, where there were enough animals to tell."""
+    median_age_years: float | None = None
+    """Of the faces it was fitted on: what guessing would say."""
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -98,6 +107,7 @@ class Card:
             raw["bins_years"] = tuple(float(b) for b in raw["bins_years"])
             raw["training"] = tuple(TrainingData(**t) for t in raw["training"])
             raw["individuals"] = tuple(raw["individuals"])
+            raw["quantiles"] = tuple(raw.get("quantiles", ()))
             raw["metrics"] = {name: Figure(**figure) for name, figure in raw["metrics"].items()}
             return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from station import history, silence
 from station.domain import Away
-from station.health import Camera, Coverage, Health, Problem, Queue, Running, Spread
+from station.health import Camera, Coverage, Health, Problem, Queue, Refused, Running, Spread
 from station.meter import Histogram, Meter
 from station.settings import Settings
 from station.silence import Rule, Span
@@ -41,6 +41,8 @@ class Live:
     """Problems that other parts have found and logged, a sentence each."""
     away: Callable[[], Away | None] = lambda: None
     """Since when and why there is no connection to the broker."""
+    unsent: Callable[[], int] = lambda: 0
+    """Estimates that went unsent because the broker was away for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Checkup:
 def checkup(read: Settings, now: datetime, live: Live | None = None) -> Checkup:
     """Looks at database and disks.  Raises `StoreError`."""
     with history.reading(read.station.database) as db:
-        found = vitals(db, now)
+        found = vitals(db, now, read.places())
     return Checkup(examine(read, found, now, free_mb(read), live), found.frames, found.estimates)
 
 
@@ -82,6 +84,7 @@ def examine(
         queues={lane: _queue(found, i, now) for i, lane in enumerate(LANES)},
         images=_sums((c.outcome, c.n) for c in found.frames),
         rejections=_sums((c.reason, c.n) for c in found.frames if c.outcome == "rejected"),
+        refused=tuple(Refused(*row) for row in found.refused),
         estimates=sum(c.n for c in found.estimates),
         images_per_s=found.done_recently / RECENTLY.total_seconds(),
         coverage=_coverage(found),
@@ -102,12 +105,15 @@ def _state(read: Settings, found: Vitals, now: datetime) -> str:
     if found.daemon.ended_at:
         return "stopped"
     patience = timedelta(seconds=max(STALE_S, STALE_ROUNDS * read.health.every_s))
-    return "running" if now - found.daemon.alive_at < patience else "down"
+    return "running" if abs(now - found.daemon.alive_at) < patience else "down"
 
 
 def _queue(found: Vitals, lane: int, now: datetime) -> Queue:
-    waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane)
-    return Queue(waiting, _age_s(found.oldest_waiting.get(lane), now))
+    waiting = sum(c.n for c in found.frames if c.outcome == "waiting" and c.lane == lane) - found.elsewhere[lane]
+    since = found.oldest_waiting.get(lane)
+    if since and since > now and found.runs:  # by a clock that was ahead: at least as long as this run
+        since = found.runs[0].began
+    return Queue(waiting, _age_s(since, now))
 
 
 def _age_s(since: datetime | None, now: datetime) -> float | None:
@@ -166,7 +172,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _running(live: Live) -> Running:
     stages = {name: _spread(histogram) for name, histogram in live.meter.stages().items()}
-    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()))
+    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
 
 
 def _spread(histogram: Histogram) -> Spread:
@@ -182,6 +188,12 @@ def _problems(read: Settings, health: Health, found: Vitals, now: datetime) -> I
             "read its log (`journalctl -u station`) and start it: what was in hand is done again",
         )
     yield from _work_problems(read, health, found, now)
+    if elsewhere := sum(found.elsewhere.values()):
+        yield Problem(
+            "elsewhere",
+            f"{elsewhere} pictures wait below folders that the configuration no longer names",
+            "they wait for as long as it takes: name their folder (a camera's, or mqtt.spool) again to have them done",
+        )
     yield from _outbox_problems(read, health)
     for name, free in health.free_mb.items():
         if free < read.health.free_mb:

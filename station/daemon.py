@@ -89,12 +89,12 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     bell = Doorbell()
     watched = settings.watched()
     folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
-    within = [folder.root for folder in folders.values()]
-    within += [settings.mqtt.spool.absolute()] if settings.mqtt.host else []
     problems, herald = Problems(), Herald(settings.station.id, settings.name)
     told = herald if settings.mqtt.host else None
     wait = Waiting(bell, problems)
-    with Store(settings.station.database, clock(), within, durable=bool(told), herald=told, shortage=wait) as store:
+    with Store(
+        settings.station.database, clock(), settings.places(), durable=bool(told), herald=told, shortage=wait
+    ) as store:
         store.use_model(ages.card, clock())
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
@@ -278,7 +278,8 @@ def _mail(settings: Settings, station: Station) -> AbstractContextManager[Mailro
 def _live(station: Station, mail: Mailroom | None) -> Live:
     ages, found = station.ages, station.problems.current
     broker, away = (mail.broker.state, mail.broker.away) if mail else (lambda: "none", lambda: None)
-    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, found, away)
+    unsent = mail.unsent if mail else lambda: 0
+    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, found, away, unsent)
 
 
 def _tell(outcome: Outcome) -> None:

@@ -29,10 +29,19 @@ class StationError(Exception):
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
+    ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
+    ├── SpoolError         station.spool      the spool cannot be used
+    ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ManifestError      training.manifest  a training manifest is wrong
     ├── NetworkError       training.networks  a network is unknown or does not fit
-    └── WeightsError       training.networks  pretrained weights cannot be had
+    ├── WeightsError       training.weights   pretrained weights cannot be had
+    ├── LossError          training.losses    there is no loss of that name
+    ├── ScheduleError      training.schedule  a recipe asks for what cannot be
+    ├── CheckpointError    training.checkpoints  where training stood cannot be read
+    ├── StudyError         training.plan      a study cannot be begun or gone on with
+    ├── LeakError          training.audit     a bundle would be judged by animals that it knows
+    └── ReportError        training.report.write  what the page of a study is made with is not installed
     ```
     A bad picture is not among them: it is an outcome (`Rejection`), recorded with its reason.
     """

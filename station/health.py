@@ -53,6 +53,16 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """Messages from the broker that were not taken."""
+
+    reason: str
+    camera: str
+    """Empty: its name was no camera's."""
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """Of many values: their number, mean, and the bound at or below which 95% of them are."""
 
@@ -70,6 +80,8 @@ class Running:
     device_memory_bytes: Mapping[str, int]
     stages_s: Mapping[str, Spread]
     batch_faces: Spread
+    unsent: int
+    """Estimates that went unsent because the broker was away for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class Health:
     """By outcome; `waiting` for those without one."""
     rejections: Mapping[str, int]
     """By reason."""
+    refused: tuple[Refused, ...]
     estimates: int
     images_per_s: float
     """Over the last five minutes."""

@@ -1,7 +1,8 @@
 """What is to be told of frames, as rows of the outbox in the transaction that records them.
 
-Estimates are events; the newest of each individual and camera is a state.  The SQL that gives an estimate's
-message is the same for the first telling and for a replay: the two are equal.
+Estimates are events; the newest of each individual is a state.  How a camera does is told by `rounds` alone, which
+knows whether it is silent.  The SQL that gives an estimate's message is the same for the first telling and for a
+replay: the two are equal, but that a replay names an individual whom people have named since.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlite_utils import Database
 
 from station.domain import Frame, Message
 from station.entries import put
-from station.messages import CameraMessage, EstimateMessage, IndividualMessage, Topics
+from station.messages import EstimateMessage, IndividualMessage, Topics
 
 Row = dict[str, Any]
 _ROWS = """
@@ -23,10 +24,6 @@ SELECT estimates.id AS seq, frames.id AS frame, frames.camera, faces.individual,
     high_years, life_stage, estimates.model, x, y, width, height, faces.confidence,
     faces.number
 FROM estimates JOIN faces ON faces.id = estimates.face JOIN frames ON frames.id = faces.frame
-"""
-_CAMERA = """
-SELECT camera, max(CASE WHEN NOT captured_impossible THEN captured_at END) AS last_frame,
-    max(admitted_at) AS last_heard FROM frames
 """
 
 
@@ -38,14 +35,17 @@ class Herald:
         self.station = station
         self._name = name
         self._individuals: dict[str, tuple[str, int]] = {}
-        self._cameras: dict[str, tuple[str | None, str]] = {}
 
     def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
-        """Queues the estimates newer than `after`, and the states that change with these frames."""
+        """Queues the estimates newer than `after`, and the states of the individuals they are of.
+
+        Also the states of those whom a sorted copy among these frames has named on an older picture.
+        """
         rows = list(db.query(f"{_ROWS} WHERE estimates.id > ? ORDER BY estimates.id", [after]))
         messages = [self.topics.estimates(self.estimate(row)) for row in rows]
-        messages += [self.topics.individual(self._individual(row)) for row in self._newest(db, rows)]
-        messages += [self.topics.camera(message) for message in self._heard(db, frames)]
+        messages += [
+            self.topics.individual(self._individual(row)) for row in self._newest(db, [*rows, *_named(db, frames)])
+        ]
         put(db, messages, at)
 
     def again(self, db: Database, first: int, last: int) -> list[Message]:
@@ -95,21 +95,14 @@ class Herald:
             self._individuals[who] = _age(found) if found else ("", 0)
         return self._individuals[who]
 
-    def _heard(self, db: Database, frames: Sequence[Frame]) -> Iterator[CameraMessage]:
-        ids = ", ".join(str(frame.id) for frame in frames)
-        for row in list(db.query(f"{_CAMERA} WHERE id IN ({ids}) GROUP BY camera")):
-            camera = row["camera"]
-            known = self._cameras.get(camera) or _state(next(db.query(f"{_CAMERA} WHERE camera = ?", [camera])))
-            last_frame = max(filter(None, (known[0], row["last_frame"])), default=None)
-            self._cameras[camera] = (last_frame, max(known[1], row["last_heard"]))
-            yield CameraMessage(
-                station=self.station,
-                camera=camera,
-                camera_name=self._name(camera),
-                last_frame=last_frame,
-                last_heard=self._cameras[camera][1],
-                silent_since=None,
-            )
+
+def _named(db: Database, frames: Sequence[Frame]) -> list[Row]:
+    """The newest estimates of pictures of which a copy that names the animal is among these frames."""
+    copies = ", ".join(str(frame.id) for frame in frames if frame.individual)
+    of = f"SELECT original FROM frames WHERE id IN ({copies}) AND outcome = 'duplicate'"
+    newest = "(SELECT max(id) FROM estimates AS all_ WHERE all_.face = faces.id)"
+    sql = f"{_ROWS} WHERE frames.id IN ({of}) AND faces.individual IS NOT NULL AND estimates.id = {newest}"
+    return list(db.query(sql)) if copies else []
 
 
 def _believable(row: Row) -> str:
@@ -118,7 +111,3 @@ def _believable(row: Row) -> str:
 
 def _age(row: Row) -> tuple[str, int]:
     return _believable(row), row["seq"]
-
-
-def _state(row: Row) -> tuple[str | None, str]:
-    return row["last_frame"], row["last_heard"]

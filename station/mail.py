@@ -93,6 +93,16 @@ class Mail:
         with self._store.asking() as db:
             return int(db.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0])
 
+    # The subscriptions
+
+    @patient
+    def former(self, filters: Sequence[str]) -> list[str]:
+        """Notes what is subscribed to from now on; what was before and is no longer."""
+        with self._store.writing() as db:
+            db.conn.executemany("INSERT OR IGNORE INTO subscribed (filter) VALUES (?)", [(one,) for one in filters])
+            known = db.execute("SELECT filter FROM subscribed ORDER BY filter").fetchall()
+        return [one for (one,) in known if one not in filters]
+
     # The spool
 
     def holds(self, path: Path) -> bool:

@@ -39,6 +39,10 @@ class Mailroom:
         if message.payload == BIRTH.encode():
             self.announce()
 
+    def unsent(self) -> int:
+        """How many estimates went unsent since the start."""
+        return self.outbox.unsent
+
     def recorded(self, outcomes: Sequence[Outcome]) -> None:
         """Frames have their outcomes: tells of them, and deletes what may not be kept."""
         self.outbox.ring()
@@ -58,7 +62,7 @@ def opened(
     keeper.adopt(clock())
     keeper.forget_people(clock())
     heard = [*patterns.filters, topics.replay, *([BIRTH_TOPIC] if how.homeassistant else [])]
-    broker = Broker(access(how, station), topics.status, heard, bell)
+    broker = Broker(access(how, station), topics.status, heard, bell, mail.former(heard))
     replay = Replay(mail, topics, station, lambda topic: patterns.match(topic) is not None)
     outbox = Outbox(broker, mail, replay, how.outbox_max, problems, bell)
     post = Post(broker, how, patterns, store, mail, keeper, problems, bell, clock)

@@ -83,6 +83,11 @@ def _waits(health: Health) -> Iterator[Metric]:
     yield _gauge("oldest_waiting_seconds", "Since the frame that is next was admitted.", ("lane",), oldest)
     yield _gauge("outbox_messages", "Messages that wait for the broker.", (), [((), health.outbox.waiting)])
     yield _gauge("outbox_oldest_seconds", "The oldest of them.", (), [((), health.outbox.oldest_s or 0.0)])
+    refused = [((r.reason, r.camera), r.messages) for r in health.refused]
+    yield _gauge("refused_messages", "Messages from the broker that were not taken.", ("reason", "camera"), refused)
+    if health.running:
+        lost = [((), health.running.unsent)]
+        yield _gauge("unsent_estimates", "Dropped from a full outbox since the start; a replay gives them.", (), lost)
     if health.broker not in ("none", "unknown"):
         yield _gauge("broker_connected", "1: it is.", (), [((), float(health.broker == "connected"))])
     yield _gauge(

@@ -200,12 +200,17 @@ def health(db: Database) -> None:
 
 def recount(db: Database) -> None:
     """Makes all counts anew from what they count, as after the repair of a damaged database."""
-    for counts in ("frame_counts", "estimate_counts", "arrivals"):
+    for counts in ("frame_counts", "estimate_counts"):
         db.execute(f"DELETE FROM {counts}")
     db.execute(f"""INSERT INTO frame_counts ({", ".join(_COUNTED)}, n)
         SELECT {_kind("frames")}, count(*) FROM frames GROUP BY 1, 2, 3, 4, 5""")
     db.execute("""INSERT INTO estimate_counts (model, interval_known, n)
         SELECT model, low_years IS NOT NULL, count(*) FROM estimates GROUP BY 1, 2""")
+    _arrive_anew(db)
+
+
+def _arrive_anew(db: Database) -> None:
+    db.execute("DELETE FROM arrivals")
     db.execute("""INSERT INTO arrivals (camera, began_at, last_at)
         SELECT camera, min(at), max(at) FROM (
             SELECT camera, at, sum(apart) OVER (PARTITION BY camera ORDER BY at) AS number FROM (
@@ -234,6 +239,30 @@ def results(db: Database) -> None:
 def announced(db: Database) -> None:
     """What Home Assistant was told and the broker keeps, until it is taken back."""
     db.execute("CREATE TABLE announced (topic TEXT PRIMARY KEY)")
+
+
+@migrations()
+def arrivals(db: Database) -> None:
+    """One picture of a day when the clock was far ahead kept all later ones from being arrivals."""
+    newest = "camera = NEW.camera AND began_at <= NEW.admitted_at ORDER BY began_at DESC LIMIT 1"
+    db.executescript(f"""
+    DROP TRIGGER frames_arrived;
+    CREATE TRIGGER frames_arrived AFTER INSERT ON frames
+        WHEN NEW.admitted_at > coalesce((SELECT last_at FROM arrivals WHERE {newest}), '') BEGIN
+        UPDATE arrivals SET last_at = NEW.admitted_at WHERE camera = NEW.camera
+            AND began_at = (SELECT began_at FROM arrivals WHERE {newest})
+            AND julianday(NEW.admitted_at) - julianday(last_at) <= 0.5 / 24;
+        INSERT INTO arrivals (camera, began_at, last_at) SELECT NEW.camera, NEW.admitted_at, NEW.admitted_at
+            WHERE coalesce((SELECT last_at FROM arrivals WHERE {newest}), '') < NEW.admitted_at;
+    END;
+    """)
+    _arrive_anew(db)
+
+
+@migrations()
+def subscribed(db: Database) -> None:
+    """Every topic filter that was ever subscribed to: the broker's session keeps them until they are taken back."""
+    db.execute("CREATE TABLE subscribed (filter TEXT PRIMARY KEY)")
 
 
 def lock(file: Path) -> IO[str]:

@@ -205,7 +205,9 @@ class Camera(Folder):
     file_time: bool = Field(False, description="take the file's time where a picture has none")
     faces: Faces | None = Field(None, description="its own [faces]; what it leaves out is as in the station's")
     silent_after_h: float | None = Field(
-        None, ge=0, description="hours of silence that are reported, if not by its rhythm; 0: it may be silent"
+        None,
+        ge=0,
+        description="hours of silence since a picture that are told, if not by its rhythm; 0: it may be silent",
     )
 
     _timezone = field_validator("timezone")(_zone)
@@ -244,6 +246,11 @@ class Settings(_Section):
     def watched(self) -> dict[str, Camera]:
         """The cameras that have a folder."""
         return {name: camera for name, camera in self.cameras.items() if camera.folder}
+
+    def places(self) -> list[Path]:
+        """Below these folders lie the pictures whose settings are known."""
+        folders = [camera.folder for camera in self.cameras.values() if camera.folder]
+        return [*folders, *([self.mqtt.spool.absolute()] if self.mqtt.host else [])]
 
     def name(self, camera: str) -> str:
         """What people call a camera."""

@@ -301,9 +301,13 @@ class Store:
 
     @patient
     def alive(self, now: datetime) -> None:
-        """The daemon's sign of life: a run that ends without a word is known to have lasted until here."""
+        """The daemon's sign of life: a run that ends without a word is known to have lasted until here.
+
+        Where the clock was set back since the run began, it is known to have lasted since now.
+        """
         with self.writing() as db:
-            db.execute("UPDATE runs SET alive_at = ? WHERE id = ?", [iso(now), self.run])
+            sql = "UPDATE runs SET alive_at = :at, started_at = min(started_at, :at) WHERE id = :run"
+            db.execute(sql, {"at": iso(now), "run": self.run})
 
     def idle(self) -> bool:
         """Whether every frame that this run may take has its outcome."""
@@ -316,10 +320,6 @@ class Store:
     def waiting(self) -> int:
         """How many frames that this run may take have no outcome yet."""
         return self._count(f"({self._mine})")
-
-    def waiting_elsewhere(self) -> int:
-        """How many frames wait that lie below none of this run's folders."""
-        return self._count(f"NOT ({self._mine})")
 
     def _count(self, which: str) -> int:
         with self._lock:

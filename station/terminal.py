@@ -277,6 +277,8 @@ def health(report: Row, form: str) -> None:
     for name in ("images", "rejections"):
         counts = ", ".join(f"{n} {REASONS.get(key, key)}" for key, n in report[name].items())
         table.add_row(name, escape(counts) or "none")
+    if report["refused"]:
+        table.add_row("refused messages", escape(", ".join(map(_refused, report["refused"]))))
     table.add_row("estimates", f"{report['estimates']}; {_share(report['coverage']['interval'])} with an interval")
     table.add_row("capture times", f"{_share(report['coverage']['time'])} of the observed images believable")
     table.add_row("speed", f"{report['images_per_s']:.1f} images/s in the last five minutes")
@@ -298,6 +300,8 @@ def _running(table: Table, running: Row) -> None:
     for stage, times in running["stages_s"].items():
         table.add_row(escape(stage), _spread(times, 1000, "ms"))
     table.add_row("batches", _spread(running["batch_faces"], 1, "faces"))
+    if running["unsent"]:
+        table.add_row("unsent", f"{running['unsent']} estimates, for the broker was away too long; a replay gives them")
     for kind, size in running["device_memory_bytes"].items():
         table.add_row(escape(f"GPU {kind}"), f"{size / 1e9:.2f} GB")
 
@@ -307,6 +311,11 @@ def _spread(of: Row, scale: float, unit: str) -> str:
         return "none yet"
     most = f"95% up to {of['below_95'] * scale:g}" if of["below_95"] else "often far more"
     return f"{of['count']}, mean {of['mean'] * scale:.1f} {unit}, {most}"
+
+
+def _refused(of: Row) -> str:
+    reason = of["reason"].replace("_", " ")
+    return f"{of['messages']} {reason}" + (f" from {of['camera']}" if of["camera"] else "")
 
 
 def _waits(queue: Row, what: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlite_utils import Database
 
@@ -67,6 +70,8 @@ class Vitals:
     estimates: tuple[EstimateCount, ...]
     oldest_waiting: dict[int, datetime]
     """By lane: when the frame that is next was admitted."""
+    elsewhere: dict[int, int]
+    """By lane: how many frames wait before it that nobody takes, for they lie below none of the places."""
     last_done: datetime | None
     done_recently: int
     outbox: int
@@ -74,26 +79,50 @@ class Vitals:
     cameras: tuple[CameraVitals, ...]
     runs: tuple[Span, ...]
     daemon: Daemon | None
+    refused: tuple[tuple[str, str, int], ...]
+    """Reason, camera or nothing, and how many messages."""
 
 
-def vitals(db: Database, now: datetime) -> Vitals:
-    """Takes them.  Raises `StoreError` where the database is of an older program."""
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    oldest: datetime | None
+    elsewhere: int
+
+
+def vitals(db: Database, now: datetime, places: Sequence[Path] = ()) -> Vitals:
+    """Takes them.  Raises `StoreError` where the database is of an older program.
+
+    `places`: only frames below these folders are taken in hand; none: all.
+    """
     if "frame_counts" not in db.table_names():
         raise StoreError("the database is of an older station: `station run` brings it up to date")
-    waits = "SELECT admitted_at FROM frames WHERE outcome IS NULL AND lane = ? ORDER BY id LIMIT 1"
-    oldest = {lane: _moment(db, waits, lane) for lane in (0, 1)}
+    at = iso(now)  # what is dated later was written by a clock that was ahead, and says nothing
+    lanes = {lane: _lane(db, lane, places) for lane in (0, 1)}
     return Vitals(
         tuple(FrameCount(*row) for row in db.execute("SELECT * FROM frame_counts WHERE n > 0")),
         tuple(EstimateCount(m, bool(k), n) for m, k, n in db.execute("SELECT * FROM estimate_counts WHERE n > 0")),
-        {lane: at for lane, at in oldest.items() if at},
-        _moment(db, "SELECT max(done_at) FROM frames WHERE done_at IS NOT NULL"),
-        _number(db, "SELECT count(*) FROM frames WHERE done_at > ?", iso(now - RECENTLY)),
+        {lane: found.oldest for lane, found in lanes.items() if found.oldest},
+        {lane: found.elsewhere for lane, found in lanes.items()},
+        _moment(db, "SELECT max(done_at) FROM frames WHERE done_at <= ?", at),
+        _number(db, "SELECT count(*) FROM frames WHERE done_at > ? AND done_at <= ?", iso(now - RECENTLY), at),
         _number(db, "SELECT count(*) FROM outbox"),
         _moment(db, _OLDEST_MESSAGE),
-        tuple(_camera(db, row[0]) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
+        tuple(_camera(db, row[0], at) for row in db.execute("SELECT id FROM cameras ORDER BY id").fetchall()),
         _runs(db),
         _daemon(db),
+        tuple(db.execute("SELECT reason, camera, messages FROM refusals ORDER BY 1, 2").fetchall()),
     )
+
+
+def _lane(db: Database, lane: int, places: Sequence[Path]) -> _Lane:
+    roots = [f"{place}{os.sep}" for place in places]
+    mine = " OR ".join(["substr(path, 1, length(?)) = ?"] * len(roots)) or "1"
+    first = db.execute(
+        f"SELECT id, admitted_at FROM frames WHERE outcome IS NULL AND lane = ? AND ({mine}) ORDER BY id LIMIT 1",
+        [lane, *(root for root in roots for _ in range(2))],
+    ).fetchone()
+    before = "SELECT count(*) FROM frames WHERE outcome IS NULL AND lane = ? AND id < coalesce(?, id + 1)"
+    return _Lane(_parsed(first and first[1]), _number(db, before, lane, first and first[0]))
 
 
 def individuals(db: Database) -> list[str]:
@@ -101,9 +130,10 @@ def individuals(db: Database) -> list[str]:
     return [row[0] for row in db.execute("SELECT id FROM individuals ORDER BY id")]
 
 
-def _camera(db: Database, name: str) -> CameraVitals:
+def _camera(db: Database, name: str, at: str) -> CameraVitals:
     newest = db.execute(
-        "SELECT began_at, last_at FROM arrivals WHERE camera = ? ORDER BY began_at DESC LIMIT ?", [name, REMEMBERED]
+        "SELECT began_at, last_at FROM arrivals WHERE camera = ? AND began_at <= ? ORDER BY began_at DESC LIMIT ?",
+        [name, at, REMEMBERED],
     ).fetchall()
     taken = "SELECT max(captured_at) FROM frames WHERE camera = ? AND captured_impossible = 0"
     return CameraVitals(name, tuple(_span(*row) for row in reversed(newest)), _moment(db, taken, name))

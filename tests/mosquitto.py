@@ -32,8 +32,8 @@ max_queued_messages 0
 max_inflight_messages 0
 log_dest none
 """
-WRITES_AT_ONCE = f"{PLAIN}autosave_on_changes true\nautosave_interval 1\n"
-"""For a broker that is killed: it writes all it has after every change, which is slow with much to keep."""
+WRITES_OFTEN = f"{PLAIN}autosave_on_changes true\nautosave_interval 20\n"
+"""For a broker that is killed: it writes all it has after so many changes, which is slow with much to keep."""
 
 
 class Mosquitto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,11 @@ ROOMS = {
     "prometheus_client": {"station/metrics.py"},
     "typer": {"station/__main__.py"},
     "rich": {"station/terminal.py"},
-    "timm": {"training/networks.py"},
+    "timm": {"training/from_timm.py", "training/served.py"},
+    "torchvision": {"training/from_torchvision.py"},
     "tqdm": {"training"},
+    "matplotlib": {"training/report"},
+    "jinja2": {"training/report"},
 }
 BARE_MACHINE = ("torch", "torchvision", "timm", "numpy", "pillow")
 BARE = """
@@ -74,7 +78,7 @@ def test_what_runs_models_and_trains_them_imports_on_a_bare_gpu_machine() -> Non
     """Nothing but these, what they themselves require, and the standard library."""
     present = with_dependencies(BARE_MACHINE) | {"station", "training"}
     assert {"torch", "torchvision", "timm", "numpy", "PIL"} <= present
-    assert not {"pydantic", "sqlite_utils", "watchdog", "sklearn", "scipy"} & present
+    assert not {"pydantic", "sqlite_utils", "watchdog", "matplotlib", "sklearn", "scipy"} & present
     done = run_with_only(present, BARE)
     assert done.stdout.strip() == "imported", done.stderr
 
@@ -94,7 +98,7 @@ try:
     runpy.run_module("{command}", run_name="__main__")
 except SystemExit:
     pass
-heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client"}}
+heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client", "matplotlib", "jinja2"}}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -110,3 +114,12 @@ def test_the_readme_names_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in done.stdout.split() if f"station {name}" not in readme]
     assert not missing
+
+
+def test_the_tree_of_errors_names_every_error_and_its_room() -> None:
+    domain = (ROOT / "station/domain.py").read_text()
+    told = set(re.findall(r"^    [├└]── (\w+) +([\w.]+)", domain, re.MULTILINE))
+    error = re.compile(r"^class (\w+)\(StationError\)", re.MULTILINE)
+    files = [file for part in ("station", "training") for file in (ROOT / part).rglob("*.py")]
+    rooms = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
+    assert told == {(name, room) for file, room in rooms.items() for name in error.findall(file.read_text())}

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.folds import Indices, Numbers
+from training.folds import Indices, Names, Numbers
+from training.judged import LEVELS, least_animals
 from training.labels import Bins
-from training.metrics import Names
 
-ALPHA = 0.1
-LEAST_ANIMALS = round(1 / ALPHA) - 1
+SHIPPED = LEVELS.index(0.9)
+"""The level of the interval that the card carries and the station tells."""
+LEAST_ANIMALS = least_animals(LEVELS[SHIPPED])
 """With fewer calibration animals a 90% interval is unknown."""
 _COLDEST, _HOTTEST = 0.05, 20.0
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -28,7 +29,7 @@ class Unseen:
     """What a model, or the models of several folds, said of N faces of animals they were not fitted on."""
 
     logits: Numbers
-    """N x K, before any temperature."""
+    """N x K, finite, before any temperature: their softmax is what the model says, whatever its loss."""
     log_prior: Numbers
     """N x K: the logarithm of the shares of the ages among the faces the model was fitted on."""
     ages_years: Numbers
@@ -51,25 +52,24 @@ def joined(parts: Sequence[Unseen]) -> Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The temperature, and half the 90% interval in standard deviations (None: too few animals)."""
+    """What makes probabilities and intervals of a model's logits."""
 
     temperature: float
-    interval_quantile: float | None
+    quantiles: tuple[float | None, ...]
+    """Half the interval in standard deviations, at each of `LEVELS`; None: too few animals."""
 
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Of repeated pictures, in years: `tau`, the error an animal's pictures share; `sigma`, from picture to picture."""
-
-    tau_years: float
-    sigma_years: float
+    @property
+    def interval_quantile(self) -> float | None:
+        """That of the 90% interval."""
+        return self.quantiles[SHIPPED]
 
 
 def calibrate(unseen: Unseen, bins: Bins) -> Calibration:
-    """Temperature and interval."""
+    """Temperature and intervals."""
     heat = temperature(unseen, bins)
     mean, sd = moments(unseen, heat, bins)
-    return Calibration(heat, quantile(np.abs(unseen.ages_years - mean) / sd, unseen.individuals))
+    scores = np.abs(unseen.ages_years - mean) / sd
+    return Calibration(heat, tuple(quantile(scores, unseen.individuals, level) for level in LEVELS))
 
 
 def temperature(unseen: Unseen, bins: Bins) -> float:
@@ -78,32 +78,33 @@ def temperature(unseen: Unseen, bins: Bins) -> float:
     weights = animal_weights(unseen.individuals)
 
     def surprise(log_heat: float) -> float:
-        return float(-(weights * _log_p(unseen, math.exp(log_heat))[rows, truth]).sum())
+        return float(-(weights * log_p(unseen, math.exp(log_heat))[rows, truth]).sum())
 
     return math.exp(_lowest(surprise, math.log(_COLDEST), math.log(_HOTTEST)))
 
 
-def moments(unseen: Unseen, heat: float, bins: Bins) -> tuple[Numbers, Numbers]:
+def moments(unseen: Unseen, heat: float | Numbers, bins: Bins) -> tuple[Numbers, Numbers]:
     """The expectation over the bins and the standard deviation, in years, N each."""
-    p = np.exp(_log_p(unseen, heat))
+    p = np.exp(log_p(unseen, heat))
     mean = p @ bins.years
     variance = (p * (bins.years - mean[:, None]) ** 2).sum(axis=1)
     return mean, np.maximum(np.sqrt(variance), _LEAST_SD_YEARS)
 
 
-def _log_p(unseen: Unseen, heat: float) -> Numbers:
-    """Log-probabilities N x K at a temperature, which divides what the picture adds to the prior.
+def log_p(unseen: Unseen, heat: float | Numbers) -> Numbers:
+    """Log-probabilities N x K at a temperature, or at one for each face (N).
 
-    Dividing the logits themselves, as is usual, would draw a doubtful estimate to the middle of the bins; this
-    draws it to the ages that occur.  At temperature 1 both are the same.
+    It divides what the picture adds to the prior.  Dividing the logits themselves, as is usual, would draw a
+    doubtful estimate to the middle of the bins; this draws it to the ages that occur.  At temperature 1 both are the
+    same.
     """
-    z = unseen.log_prior + (unseen.logits - unseen.log_prior) / heat
+    z = unseen.log_prior + (unseen.logits - unseen.log_prior) / np.reshape(heat, (-1, 1))
     z = z - z.max(axis=1, keepdims=True)
     return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)), np.float64)
 
 
-def quantile(scores: Numbers, individuals: Names, alpha: float = ALPHA) -> float | None:
-    """The score that a picture of a new animal stays below with probability 1 - alpha; None: too few animals.
+def quantile(scores: Numbers, individuals: Names, level: float = LEVELS[SHIPPED]) -> float | None:
+    """The score that a picture of a new animal stays below with probability `level`; None: too few animals.
 
     Each score weighs 1/n of its animal and the new animal's mass lies at infinity (Lee, Barber and Willett 2023,
     arXiv:2306.06342, hierarchical conformal prediction): m animals make m / (m + 1) of the mass.
@@ -111,7 +112,7 @@ def quantile(scores: Numbers, individuals: Names, alpha: float = ALPHA) -> float
     order = np.argsort(scores)
     weights = animal_weights(individuals)
     reached = np.cumsum(weights[order]) / (weights.sum() + 1)
-    enough = np.flatnonzero(reached >= 1 - alpha - 1e-9)
+    enough = np.flatnonzero(reached >= level - 1e-9)
     return float(scores[order[enough[0]]]) if len(enough) else None
 
 
@@ -121,25 +122,17 @@ def animal_weights(individuals: Names) -> Numbers:
     return np.asarray(1.0 / counts[owner], np.float64)
 
 
-def spread(errors_years: Numbers, individuals: Names) -> Spread | None:
-    """Variance components of a one-way layout (Searle, Casella and McCulloch 1992, ch. 3, ANOVA estimators).
-
-    None with fewer than `LEAST_ANIMALS` animals, or where no animal has two pictures.
-    """
-    _, owner, n = np.unique(individuals, return_inverse=True, return_counts=True)
-    animals, pictures = len(n), len(errors_years)
-    if animals < LEAST_ANIMALS or pictures == animals:
-        return None
-    means = np.bincount(owner, errors_years) / n
-    within = ((errors_years - means[owner]) ** 2).sum() / (pictures - animals)
-    between = (n * (means - errors_years.mean()) ** 2).sum() / (animals - 1)
-    usual_n = (pictures - (n**2).sum() / pictures) / (animals - 1)
-    return Spread(math.sqrt(max(0.0, (between - within) / usual_n)), math.sqrt(within))
-
-
 def _lowest(f: Callable[[float], float], low: float, high: float) -> float:
     """Where a function with one valley is lowest, to 1e-4, by golden sections (Kiefer 1953)."""
+    a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_a, at_b = f(a), f(b)
     while high - low > 1e-4:
-        a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        low, high = (low, b) if f(a) < f(b) else (a, high)
+        if at_a < at_b:
+            high, b, at_b = b, a, at_a
+            a = high - _GOLDEN * (high - low)
+            at_a = f(a)
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + _GOLDEN * (high - low)
+            at_b = f(b)
     return (low + high) / 2

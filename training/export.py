@@ -21,31 +21,38 @@ TOLERANCE = 1e-4
 class AgeProgram(nn.Module):
     """uint8 B x 3 x S x S -> probabilities over the age bins float32 B x K, embedding float32 B x E."""
 
-    def __init__(self, backbone: Backbone, head: Head) -> None:
+    log_prior: Tensor
+
+    def __init__(self, backbone: Backbone, head: Head, temperature: float = 1.0, flip: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(head.weight.shape[1], head.weight.shape[0])
         self.head.load_state_dict({"weight": head.weight, "bias": head.bias})
+        self.register_buffer("log_prior", head.log_prior)
+        self.decode, self.temperature, self.flip = head.decode, temperature, flip
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The ages and the identity of each face."""
+        """The ages and the identity of each face; the temperature acts as in `training.calibrate`."""
         embedding = self.backbone(self.backbone.normalised(pictures))
-        return torch.softmax(self.head(embedding), dim=1, dtype=torch.float32), embedding
+        if self.flip:
+            embedding = (embedding + self.backbone(self.backbone.normalised(pictures.flip(3)))) / 2
+        logits = self.log_prior + (self.decode(self.head(embedding)) - self.log_prior) / self.temperature
+        return torch.softmax(logits, dim=1, dtype=torch.float32), embedding
 
 
-def write(folder: Path, program: AgeProgram, crops: Pixels, head: Head) -> str:
+def write(folder: Path, program: AgeProgram, crops: Pixels) -> str:
     """Writes a bundle's files into `folder`, all but the card; returns the SHA-256 of the program.
 
-    `crops`, uint8 n x 3 x S x S, become the golden inputs; `head` goes into the weights as it was before the
-    temperature.  Raises `BundleError` where the program, loaded again, does not reproduce its source.
+    `crops`, uint8 n x 3 x S x S, become the golden inputs.  The weights are those of the network as it was trained;
+    the program is its form for inference.  Raises `BundleError` where that, loaded again, does not reproduce its
+    source.
     """
     program.cpu().to(memory_format=torch.contiguous_format).eval()
-    save_program(program, folder / PROGRAM, crops.shape[-1])
     _write_golden(program, crops, folder / GOLDEN)
-    torch.save(
-        {"backbone": program.backbone.network.state_dict(), "head": {"weight": head.weight, "bias": head.bias}},
-        folder / WEIGHTS,
-    )
+    weights = {"backbone": program.backbone.network.state_dict(), "head": program.head.state_dict()}
+    torch.save(weights, folder / WEIGHTS)
+    program.backbone = program.backbone.served()
+    save_program(program, folder / PROGRAM, crops.shape[-1])
     check(folder)
     return hashlib.sha256((folder / PROGRAM).read_bytes()).hexdigest()
 

@@ -1,27 +1,27 @@
-"""From manifest rows to square crops, cut by the same function as in service."""
+"""Labelled faces, ready to train on."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from station.domain import WHOLE, Box, Pixels
-from station.pictures import BadPicture, Picture
-from training.folds import Numbers
+from station.domain import Pixels
+from training import crop_cache, crops
+from training.crop_cache import Index
+from training.folds import Names, Numbers
 from training.manifest import ManifestError, PixelBox, Row
-from training.metrics import Names
 
 BOXED_MARGIN = 0.15
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """Faces that could be read: `crops` is uint8, N x 3 x S x S, all in memory (150 kB each at 224 pixels)."""
+    """Faces that could be read: `crops` is uint8, N x 3 x S x S (150 kB each at 224 pixels), in memory or mapped."""
 
     crops: Pixels
     ages_years: Numbers
@@ -39,66 +39,74 @@ def usual_margin(rows: Sequence[Row]) -> float:
     return BOXED_MARGIN if any(row.box for row in rows) else 0.0
 
 
-def load(rows: Sequence[Row], input_px: int, margin: float, say: Callable[[str], None]) -> Faces:
-    """Crops of all rows with an age; a bad picture is told to `say` and left out.
+def load(
+    rows: Sequence[Row], input_px: int, margin: float, say: Callable[[str], None], cache: Path | None = None
+) -> Faces:
+    """Crops of all rows; a bad picture is told to `say` and left out.
 
     `margin` applies to rows with a box: a whole picture was cut by someone who left what was worth leaving, and
-    a margin would only add grey.  The same face under two paths counts once.  Raises `ManifestError` when no picture
-    is left, and where the same face is of two individuals: it would stand on both sides of a split.
+    a margin would only add grey.  The same face under two paths counts once.  `cache` is a folder where the crops
+    are kept: the next time no picture is opened.  Raises `ManifestError` when no picture is left, and where the same
+    face is of two individuals: it would stand on both sides of a split.
     """
-    kept: list[tuple[Row, Pixels]] = []
-    first: dict[tuple[str, PixelBox | None], Row] = {}
-    two_names: list[str] = []
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda row: _crop(row, input_px, margin), rows)
-        for row, read in zip(rows, tqdm(results, "reading faces", len(rows), unit="face", disable=None), strict=True):
-            if isinstance(read, str):
-                say(f"left out {row.path} (line {row.line}): {read}")
-                continue
-            earlier = first.setdefault((read.digest, row.box), row)
-            if earlier is row:
-                kept.append((row, read.crop))
-                continue
-            same = f"the same face as {earlier.path} (line {earlier.line}), byte for byte"
-            if earlier.individual == row.individual:
-                say(f"left out {row.path} (line {row.line}): {same}")
-            else:
-                two_names.append(f"{row.path} (line {row.line}) of {row.individual}: {same}, of {earlier.individual}")
-    if two_names:
-        raise ManifestError(
-            "\n  ".join(["one face is of two individuals: correct or strike one of each two", *two_names])
-        )
-    if not kept:
-        raise ManifestError(f"none of the {len(rows)} pictures can be used: the reasons stand above")
+    cut = partial(_cut, rows, input_px, margin)
+    if cache is None:
+        taken: list[Pixels] = []
+        index = cut(taken.append)
+        pixels = np.stack(taken)
+    else:
+        pixels, index = crop_cache.kept(cache, crop_cache.key(rows, input_px, margin), input_px, cut, say)
+    for text in index.told:
+        say(text)
+    kept = tuple(rows[number] for number in index.kept)
     return Faces(
-        np.stack([crop for _, crop in kept]),
-        np.array([row.age_years for row, _ in kept], np.float64),
-        np.array([row.individual for row, _ in kept], np.str_),
-        tuple(row for row, _ in kept),
+        pixels,
+        np.array([row.age_years for row in kept], np.float64),
+        np.array([row.individual for row in kept], np.str_),
+        kept,
         margin,
         len(rows) - len(kept),
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    crop: Pixels
-    """uint8 3 x S x S."""
-    digest: str
-    """SHA-256 of the picture's bytes."""
+def _cut(rows: Sequence[Row], input_px: int, margin: float, take: Callable[[Pixels], None]) -> Index:
+    """Hands on the crops of rows that have one of their own."""
+    reading = _Reading()
+    for number, (row, crop) in enumerate(crops.cut(rows, input_px, margin)):
+        told = crop if isinstance(crop, str) else reading.repeated(row, crop.digest)
+        if told is not None:
+            reading.told.append(f"left out {row.path} (line {row.line}): {told}")
+        elif not isinstance(crop, str):
+            reading.kept.append(number)
+            take(crop.pixels)
+    return reading.index(len(rows))
 
 
-def _crop(row: Row, input_px: int, margin: float) -> _Read | str:
-    """The crop, or why there is none."""
-    try:
-        data = row.path.read_bytes()
-        picture, digest = Picture(data), hashlib.sha256(data).hexdigest()
-        if row.box is None:
-            return _Read(picture.crops([WHOLE], input_px)[0], digest)
-        width, height = picture.width, picture.height
-        box = Box(row.box.x / width, row.box.y / height, row.box.width / width, row.box.height / height)
-        if box.x >= 1 or box.y >= 1 or box.x + box.width <= 0 or box.y + box.height <= 0:
-            return f"the box lies outside the picture of {width} x {height} pixels"
-        return _Read(picture.crops([box], input_px, margin)[0], digest)
-    except (BadPicture, OSError) as error:
-        return str(error)
+@dataclass(slots=True)
+class _Reading:
+    """What was found out so far."""
+
+    kept: list[int] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    first: dict[tuple[str, PixelBox | None], Row] = field(default_factory=dict)
+    two_names: list[str] = field(default_factory=list)
+
+    def repeated(self, row: Row, digest: str) -> str | None:
+        """That this face was there before, if it was."""
+        earlier = self.first.setdefault((digest, row.box), row)
+        if earlier is row:
+            return None
+        same = f"the same face as {earlier.path} (line {earlier.line}), byte for byte"
+        if earlier.individual != row.individual:
+            self.two_names.append(f"{row.path} (line {row.line}) of {row.individual}: {same}, of {earlier.individual}")
+        return same
+
+    def index(self, rows: int) -> Index:
+        if self.two_names:
+            raise ManifestError(
+                "\n  ".join(["one face is of two individuals: correct or strike one of each two", *self.two_names])
+            )
+        if not self.kept:
+            reasons = "\n  ".join(self.told[:_SHOWN])
+            raise ManifestError(f"none of the {rows} pictures can be used:\n  {reasons}")
+        return Index(tuple(self.kept), tuple(self.told))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,21 +14,28 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from station import bundles
+from station import bundles, species
 from station.bundles import Card, TrainingData
 from station.domain import Pixels, StationError
-from training import export, faces, features, folds, head, manifest, networks
+from training import export, features, folds, head, manifest
+from training.bench import Bench, Say, Source
+from training.bench import device as find_device
 from training.calibrate import Unseen, joined
+from training.crew import ALONE, Crew
 from training.evaluation import Evaluation, evaluate
 from training.faces import Faces
-from training.finetune import Schedule, finetune
-from training.folds import Numbers, Split
+from training.finetune import Lesson, finetune
+from training.folds import Indices, Numbers, Split
 from training.head import Examples, Head
+from training.judged import Judged
 from training.labels import Bins
-from training.manifest import Manifest, Row
+from training.manifest import Manifest
+from training.modelcard import model_card
 from training.networks import Backbone
+from training.schedule import Schedule
+from training.spreads import spreads
+from training.stages import stages_for
 
-Say = Callable[[str], None]
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
 
 
@@ -35,41 +44,30 @@ class Recipe:
     """What a person asks for."""
 
     species: str = "unknown"
-    backbone: str = "tf_efficientnet_lite0"
-    weights: str = networks.PRETRAINED
+    source: Source = field(default_factory=Source)
     freeze: bool = False
-    epochs: int = 16
-    batch: int = 16
+    """Fit only the head, on the features of the pretrained network."""
+    schedule: Schedule = field(default_factory=Schedule)
     folds: int = 5
-    seed: int = 0
-    crop_margin: float | None = None
-    """None: as suits the manifests."""
-    input_px: int | None = None
-    """None: what the backbone was made for."""
     device: str = "auto"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bench:
-    """What lies ready when fitting begins."""
-
-    recipe: Recipe
-    backbone: Backbone
-    known: Faces
-    bins: Bins
-    device: torch.device
+    checkpoint: Path | None = None
+    """Where training stands is kept here, and taken up again; deleted when the bundle is written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """The head for the bench's backbone (trained in place, or left as it was), and what is known of the pair."""
+    """A trained pair, and what is known of it."""
 
+    backbone: Backbone
     head: Head
     unseen: Unseen
     """What such models said of animals they were not fitted on."""
     guesses_years: Numbers
     """What the median of their training would have said of them."""
     loss: str
+    flip: bool = False
+    fold: Indices | None = None
+    """The fold in which each face of `unseen` was tested; None: all by one model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,52 +81,48 @@ class Made:
     """Individuals whose scores, by a model that was not fitted on them, made the interval."""
 
 
-def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Say) -> Made:
-    """Fits a softmax age model on manifests and writes the bundle `out`.
+def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Say, crew: Crew = ALONE) -> Made:
+    """Fits a softmax age model on manifests and writes the bundle `out`; the others of the crew `assist`.
 
     Raises `ManifestError`, `WeightsError`, `NetworkError`, and `BundleError` where `out` exists: before any work.
     """
     with bundles.writing(out) as folder:
         manifests = manifest.read(files)
-        bench = _laid_out(manifest.aged(manifests), recipe, say)
-        fitted = _frozen(bench) if recipe.freeze else _finetuned(bench)
-        evaluation = evaluate(fitted.unseen, fitted.guesses_years, bench.bins, recipe.seed)
-        program = export.AgeProgram(bench.backbone, fitted.head.at(evaluation.calibration.temperature))
-        digest = export.write(folder, program, _golden(bench.known), fitted.head)
-        version = f"{recipe.species}-{recipe.backbone}-{now:%Y%m%d}-{digest[:8]}"
-        card = _card(bench, fitted, evaluation, manifests, version, now)
-        (folder / bundles.CARD).write_text(card.to_json(), encoding="utf-8")
-    return Made(card, bench.known.left_out, len(np.unique(fitted.unseen.individuals)))
+        bench = _laid_out(manifests, recipe, crew, say)
+        fitted = _frozen(bench, recipe) if recipe.freeze else _finetuned(bench, recipe)
+        made = write(folder, fitted, bench, manifests, recipe, now)
+    if recipe.checkpoint:
+        recipe.checkpoint.unlink(missing_ok=True)
+    return made
 
 
-def _laid_out(rows: Sequence[Row], recipe: Recipe, say: Say) -> Bench:
+def assist(files: Sequence[Path], recipe: Recipe, crew: Crew) -> None:
+    """Trains along with the process that fits, and leaves speaking and writing to it."""
+    _trained_without_one_fold(_laid_out(manifest.read(files), recipe, crew, _silent), recipe)
+
+
+def _silent(_: str) -> None:
+    """What the leading process says is enough."""
+
+
+def _laid_out(manifests: Sequence[Manifest], recipe: Recipe, crew: Crew, say: Say) -> Bench:
     """What is likely to be refused comes first, what takes long last."""
-    device = _device(recipe.device)
-    margin = faces.usual_margin(rows) if recipe.crop_margin is None else recipe.crop_margin
-    torch.manual_seed(recipe.seed)
-    backbone = networks.build(recipe.backbone, recipe.weights, recipe.input_px)
-    backbone.width()
-    known = faces.load(rows, backbone.input_px, margin, say)
-    return Bench(recipe, backbone, known, Bins.for_ages(known.ages_years), device)
+    if recipe.freeze and crew.size > 1:
+        raise StationError("--freeze fits only a head, which one process does alone: leave torchrun out")
+    rows = manifest.aged(manifests)
+    device = find_device(recipe.device, crew)
+    torch.manual_seed(recipe.schedule.seed)
+    known = recipe.source.faces(rows, recipe.source.build().input_px, say)
+    return Bench(known, Bins.for_ages(known.ages_years), device, crew)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise StationError(f"the device {name!r} cannot be used ({error}): try --device cpu") from error
-    return device
-
-
-def _frozen(bench: Bench) -> Fitted:
+def _frozen(bench: Bench, recipe: Recipe) -> Fitted:
     """Each animal is judged by a head that was fitted on others; the head to ship is fitted on all."""
-    known, bins, seed = bench.known, bench.bins, bench.recipe.seed
-    splits = folds.subject_exclusive(known.individuals, known.ages_years, bench.recipe.folds, seed)
-    served = features.extract(bench.backbone, known.crops, bench.device)
-    mirrored = features.extract(bench.backbone, known.crops, bench.device, mirrored=True)
+    known, bins, seed = bench.known, bench.bins, recipe.schedule.seed
+    backbone = recipe.source.build()
+    splits = folds.subject_exclusive(known.individuals, known.ages_years, recipe.folds, seed)
+    served = features.extract(backbone, known.crops, bench.device)
+    mirrored = features.extract(backbone, known.crops, bench.device, mirrored=True)
     examples = Examples((served + mirrored) / 2, served, known.ages_years, known.individuals)
     said, guesses = [], []
     with tqdm(total=(len(splits) + 1) * head.TICKS, desc="fitting heads", unit="fit", disable=None) as progress:
@@ -136,29 +130,96 @@ def _frozen(bench: Bench) -> Fitted:
             fold_head, _ = head.fit(examples.take(split.train), bins, seed, progress.update)
             test = examples.take(split.test)
             said.append(fold_head.says(test.served, test.ages_years, test.individuals))
-            guesses.append(_guesses(known.ages_years, split))
+            guesses.append(guess(known.ages_years, split))
         final, strength = head.fit(examples, bins, seed, progress.update)
     loss = f"soft-label cross-entropy, sigma {bins.sigma_years:g} years; backbone frozen, L2 {strength:g}"
-    return Fitted(final, joined(said), np.concatenate(guesses), loss)
+    fold = np.repeat(np.arange(len(splits)), [len(split.test) for split in splits])
+    return Fitted(backbone, final, joined(said), np.concatenate(guesses), loss, fold=fold)
 
 
-def _finetuned(bench: Bench) -> Fitted:
+def _finetuned(bench: Bench, recipe: Recipe) -> Fitted:
     """Backbone and head are trained together; the animals of one fold stay out, to judge and to calibrate on."""
-    known, bins, recipe = bench.known, bench.bins, bench.recipe
-    split = folds.subject_exclusive(known.individuals, known.ages_years, recipe.folds, recipe.seed)[0]
-    labels = bins.labels(known.ages_years[split.train])
-    schedule = Schedule(recipe.epochs, recipe.batch, recipe.seed)
-    linear = finetune(bench.backbone, known.crops[split.train], labels, schedule, bench.device).cpu()
-    final = Head(linear.weight.detach(), linear.bias.detach(), head.log_prior(torch.from_numpy(labels)))
-    served = features.extract(bench.backbone, known.crops[split.test], bench.device)
-    said = final.says(served, known.ages_years[split.test], known.individuals[split.test])
-    loss = f"soft-label cross-entropy, sigma {bins.sigma_years:g} years; {recipe.epochs} epochs"
-    return Fitted(final, said, _guesses(known.ages_years, split), loss)
+    known, schedule = bench.known, recipe.schedule
+    backbone, final, split = _trained_without_one_fold(bench, recipe)
+    said = tested(bench, backbone, final, split.test, schedule.flip)
+    return Fitted(backbone, final, said, guess(known.ages_years, split), schedule.in_words(), schedule.flip)
 
 
-def _guesses(ages_years: Numbers, split: Split) -> Numbers:
+def _trained_without_one_fold(bench: Bench, recipe: Recipe) -> tuple[Backbone, Head, Split]:
+    known, schedule = bench.known, recipe.schedule
+    split = folds.subject_exclusive(known.individuals, known.ages_years, recipe.folds, schedule.seed)[0]
+    return *trained(bench, recipe.source, schedule, split.train, recipe.checkpoint), split
+
+
+def trained(
+    bench: Bench, source: Source, schedule: Schedule, rows: Indices, checkpoint: Path | None = None
+) -> tuple[Backbone, Head]:
+    """A network fine-tuned on some of the bench's faces."""
+    torch.manual_seed(schedule.seed)
+    backbone = source.build()
+    lesson = Lesson(bench.known.crops, bench.known.ages_years, bench.known.individuals).take(rows)
+    return backbone, finetune(backbone, lesson, bench.bins, schedule, bench.device, checkpoint, bench.crew)
+
+
+def tested(bench: Bench, backbone: Backbone, fitted: Head, rows: Indices, flip: bool = False) -> Unseen:
+    """What a fitted pair says of some of the bench's faces."""
+    known = bench.known
+    form = backbone.served()
+    seen = features.extract(form, known.crops[rows], bench.device)
+    if flip:
+        seen = (seen + features.extract(form, known.crops[rows], bench.device, mirrored=True)) / 2
+    return fitted.says(seen, known.ages_years[rows], known.individuals[rows])
+
+
+def guess(ages_years: Numbers, split: Split) -> Numbers:
     """The median age of the training part, for every face of the test part."""
     return np.full(len(split.test), np.median(ages_years[split.train]))
+
+
+def write(
+    folder: Path,
+    fitted: Fitted,
+    bench: Bench,
+    manifests: Sequence[Manifest],
+    recipe: Recipe,
+    now: datetime,
+    findings: Sequence[str] = (),
+) -> Made:
+    """Calibrates, exports, and writes a bundle's files into `folder`."""
+    stages = stages_for(species.find(recipe.species), fitted.unseen.ages_years)
+    evaluation = evaluate(fitted.unseen, fitted.guesses_years, bench.bins, recipe.schedule.seed, fitted.fold, stages)
+    program = export.AgeProgram(fitted.backbone, fitted.head, evaluation.calibration.temperature, fitted.flip)
+    digest = export.write(folder, program, _golden(bench.known))
+    version = f"{recipe.species}-{recipe.source.backbone}-{now:%Y%m%d}-{digest[:8]}"
+    card = _card(bench, fitted, evaluation, manifests, recipe, version, now)
+    for name, text in (
+        (bundles.CARD, card.to_json()),
+        (bundles.OUT_OF_FOLD, out_of_fold(evaluation.judged)),
+        (bundles.FOR_PEOPLE, model_card(card, bench.known, evaluation.judged, _validated(fitted, recipe), findings)),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
+    return Made(card, bench.known.left_out, len(np.unique(fitted.unseen.individuals)))
+
+
+def out_of_fold(judged: Judged) -> str:
+    """CSV, a face a line: the true age, and what a model that was not fitted on its individual said."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["individual", "fold", "age_years", "estimate_years", "sd_years"])
+    columns = (judged.individuals, judged.fold, judged.ages_years, judged.estimates_years, judged.sd_years)
+    for name, fold, *years in zip(*columns, strict=True):
+        table.writerow([name, fold, *(f"{value:.3f}" for value in years)])
+    return text.getvalue()
+
+
+def _validated(fitted: Fitted, recipe: Recipe) -> str:
+    """In a sentence, who judged the model."""
+    if fitted.fold is None:
+        return f"One of {recipe.folds} parts of the individuals was kept from it, to judge it and to calibrate it on."
+    return (
+        f"{recipe.folds}-fold cross-validation by individual: each was judged by a model that was not fitted on it; "
+        "what ships is one more model, fitted on all."
+    )
 
 
 def _golden(known: Faces) -> Pixels:
@@ -169,29 +230,47 @@ def _golden(known: Faces) -> Pixels:
 
 
 def _card(
-    bench: Bench, fitted: Fitted, evaluation: Evaluation, manifests: Sequence[Manifest], version: str, now: datetime
+    bench: Bench,
+    fitted: Fitted,
+    evaluation: Evaluation,
+    manifests: Sequence[Manifest],
+    recipe: Recipe,
+    version: str,
+    now: datetime,
 ) -> Card:
     return Card(
         version=version,
-        architecture=bench.recipe.backbone,
-        species=bench.recipe.species,
+        architecture=recipe.source.backbone,
+        species=recipe.species,
         bins_years=tuple(bench.bins.years.tolist()),
-        input_px=bench.backbone.input_px,
+        input_px=bench.known.crops.shape[-1],
         crop_margin=bench.known.margin,
         temperature=evaluation.calibration.temperature,
         interval_quantile=evaluation.calibration.interval_quantile,
         loss=fitted.loss,
-        training=tuple(_data(m) for m in manifests),
+        training=tuple(data(m) for m in manifests),
         individuals=tuple(np.unique(bench.known.individuals).tolist()),
         metrics=evaluation.metrics,
         created_at=now.isoformat(timespec="seconds"),
-        libraries={library: metadata.version(library) for library in _LIBRARIES},
+        libraries=libraries(),
         tau_years=evaluation.spread.tau_years if evaluation.spread else None,
         sigma_years=evaluation.spread.sigma_years if evaluation.spread else None,
+        quantiles=evaluation.calibration.quantiles,
+        repeats={
+            stage: {"tau_years": found.tau_years.value, "sigma_years": found.sigma_years.value}
+            for stage, found in spreads(evaluation.judged).items()
+            if found
+        },
+        median_age_years=float(np.median(bench.known.ages_years)),
     )
 
 
-def _data(source: Manifest) -> TrainingData:
+def data(source: Manifest) -> TrainingData:
     """The manifest is named by its last folder too: most are called manifest.csv."""
     name = "/".join(source.file.resolve().parts[-2:])
     return TrainingData(name, source.sha256, len(source.rows), len({row.individual for row in source.rows}))
+
+
+def libraries() -> dict[str, str]:
+    """The versions that a result may depend on."""
+    return {library: metadata.version(library) for library in _LIBRARIES}

@@ -13,6 +13,7 @@ from training.manifest import ManifestError
 
 Indices = npt.NDArray[np.intp]
 Numbers = npt.NDArray[np.float64]
+Names = npt.NDArray[Any]
 _AGE_BINS = 5
 
 
@@ -43,6 +44,21 @@ def subject_exclusive(
     fold = _dealt(counts, min(max(2, count), len(names)), np.random.default_rng(seed))[owner]
     rows = np.arange(len(fold))
     return tuple(Split(rows[fold != k], rows[fold == k]) for k in range(fold.max() + 1))
+
+
+def at_random(faces: int, count: int, seed: int = 0) -> tuple[Split, ...]:
+    """Splits that deal faces, not individuals: wrong on purpose, to show how much that flatters."""
+    fold = np.random.default_rng(seed).permutation(faces) % count
+    rows = np.arange(faces)
+    return tuple(Split(rows[fold != k], rows[fold == k]) for k in range(count))
+
+
+def numbered(splits: Sequence[Split], faces: int) -> Indices:
+    """The number of the split in which each face is tested, N."""
+    fold = np.zeros(faces, np.intp)
+    for number, split in enumerate(splits):
+        fold[split.test] = number
+    return fold
 
 
 def _counts(owner: Indices, individuals: int, ages_years: Numbers) -> Numbers:

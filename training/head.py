@@ -17,9 +17,9 @@ from torch import Tensor
 
 from training import folds
 from training.calibrate import Unseen, joined, moments, temperature
-from training.folds import Indices, Numbers
+from training.folds import Indices, Names, Numbers
 from training.labels import Bins
-from training.metrics import Names
+from training.losses import Decode, as_they_are
 
 STRENGTHS = (0.3, 0.1, 0.03, 0.01, 0.003)
 """Falling: each fit starts where the one before ended, closer than from nothing."""
@@ -39,7 +39,7 @@ class Tick(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """`logits = features @ weight.T + bias`; weight K x E, bias K.
+    """`logits = decode(features @ weight.T + bias)`, over K age bins; weight W x E, bias W.
 
     `log_prior`, K: the logarithm of the shares of the ages among the faces it was fitted on.
     """
@@ -47,16 +47,12 @@ class Head:
     weight: Tensor
     bias: Tensor
     log_prior: Tensor
+    decode: Decode = as_they_are
 
     def says(self, features: Tensor, ages_years: Numbers, individuals: Names) -> Unseen:
         """Of faces it was not fitted on, features N x E."""
-        logits = (features @ self.weight.T + self.bias).double().numpy()
+        logits = self.decode(features @ self.weight.T + self.bias).double().numpy()
         return Unseen(logits, np.tile(self.log_prior.double().numpy(), (len(logits), 1)), ages_years, individuals)
-
-    def at(self, temperature: float) -> Head:
-        """The head whose logits are those of `training.calibrate` at a temperature."""
-        bias = self.log_prior + (self.bias - self.log_prior) / temperature
-        return Head(self.weight / temperature, bias, self.log_prior)
 
 
 def log_prior(labels: Tensor) -> Tensor:

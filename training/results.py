@@ -63,6 +63,8 @@ class Trial:
     size: Size
     speed: Speed | None
     fitting_s: float
+    same_faces_mae_years: Figure | None = None
+    """Its honest error on those faces that the random split tested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,32 @@
-"""What a person reads when a model has been fitted."""
+"""What a person reads when a model has been fitted, studied or measured."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from station import species
 from station.bundles import Card, Figure
+from training.audit import Audit
 from training.calibrate import LEAST_ANIMALS
+from training.findings import findings
 from training.fit import Made
+from training.study import Studied
 
+_ROWS = (
+    ("mae_years", "error per image, years"),
+    ("mae_by_individual_years", "error per individual, years"),
+    ("median_guess_mae_years", "of the median guess, years"),
+    ("bias_years", "bias, years"),
+    ("slope", "slope of estimate on age"),
+    ("cs1", "within 1 year"),
+    ("cs2", "within 2 years"),
+    ("cs5", "within 5 years"),
+    ("stage_accuracy", "right life stage"),
+    ("coverage_90", "coverage of 90% intervals"),
+    ("width_90_years", "their width, years"),
+)
 _DOUBTFUL = 5.0
 """A temperature at which little is left of what a picture says."""
 
@@ -39,6 +56,50 @@ def _lines(made: Made, bundle: Path) -> Iterator[str]:
     if species.find(card.species) is None:
         yield f"           there is no species file for {card.species!r}: its estimates will carry no life stage"
     yield f"next       station scan FOLDER --camera NAME --model {bundle} --db station.db"
+
+
+def study_summary(studied: Studied, out: Path) -> str:
+    """The table of networks, what was found, and where the report lies."""
+    return "\n".join(_of_study(studied, out)) + "\n"
+
+
+def _of_study(studied: Studied, out: Path) -> Iterator[str]:
+    study = studied.study
+    for data in study.data:
+        yield f"{data.name}: {len(data.known.ages_years)} faces of {len(set(data.known.individuals))} individuals"
+        yield f"  {'network':<24}{'loss':<16}{'error per image, years':<26}per individual"
+        for trial in study.on(data.name):
+            mae, macro = trial.figures["mae_years"], trial.figures["mae_by_individual_years"]
+            yield f"  {trial.network:<24}{trial.loss:<16}{_figure(mae):<26}{_figure(macro)}"
+        yield ""
+    for sentence in findings(study):
+        yield from textwrap.wrap(sentence, 110, initial_indent="- ", subsequent_indent="  ")
+    yield ""
+    if studied.missing:
+        yield f"not done   {studied.missing} fittings, for want of time: go on with --resume"
+    if study.trials:
+        yield f"report     {out / 'report.html'}"
+    if studied.bundle:
+        yield f"bundle     {studied.bundle}"
+
+
+def audit_summary(audit: Audit) -> str:
+    """All figures, and what they are worth."""
+    return "\n".join(_of_audit(audit)) + "\n"
+
+
+def _of_audit(audit: Audit) -> Iterator[str]:
+    animals = len(set(audit.judged.individuals))
+    yield f"model      {audit.card.version}"
+    yield f"faces      {len(audit.judged.ages_years)} of {animals} individuals ({audit.left_out} left out)"
+    if audit.known:
+        yield f"           {len(audit.known)} of these individuals were in its training: the figures flatter it"
+    if audit.card.median_age_years is None:
+        yield "           the bundle does not know its median age: the guess is the median of these faces"
+    yield ""
+    for name, says in _ROWS:
+        if name in audit.figures:
+            yield f"  {says:<30}{_figure(audit.figures[name])}"
 
 
 def _row(name: str, metrics: dict[str, Figure], *columns: str) -> str:

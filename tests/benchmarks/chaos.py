@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mosquitto import WRITES_AT_ONCE, running
+from tests.mosquitto import WRITES_OFTEN, running
 from tests.photographs import photographs
 from tests.station.chaos import chaos
 from tests.tiny import tiny_bundle
@@ -19,7 +19,7 @@ def main(count: int = 2000, per_second: int = 10, seed: int = 1) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         folder.chmod(0o755)
-        with running(folder / "mosquitto", WRITES_AT_ONCE) as broker:
+        with running(folder / "mosquitto", WRITES_OFTEN) as broker:
             bundle = tiny_bundle(folder / "tiny")
             print(chaos(folder, bundle, broker, photographs(), count, count / per_second, seed))
 

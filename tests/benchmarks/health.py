@@ -75,7 +75,7 @@ def before_health(file: Path) -> Database:
     """A database of the schema before `health`."""
     db = schema.open_database(file)
     db.executescript("".join(f"DROP {kind} {name};" for kind, name in _of_health(db)))
-    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'health'")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name IN ('health', 'arrivals')")
     db.execute("ALTER TABLE runs DROP COLUMN alive_at")
     db.conn.commit()
     return db

@@ -21,19 +21,23 @@ from tests.box import HEARD, IMAGE, Box
 from tests.mosquitto import Mosquitto, Peer
 from tests.station.test_flow import until
 
+OBSERVED = "frames WHERE outcome = 'observed'"
 CAMERAS = ("ridge", "creek", "den")
 UNWRITTEN, AHEAD = 60, 20
 """How many pictures back a camera begins again after the broker died; how many it sends ahead."""
+BACKLOG = 200
+"""How many pictures may wait at the broker, which writes all of them again and again."""
 
 
 class Cameras:
     """Publish pictures 0 to count - 1, a few ahead of the broker's confirmations."""
 
-    def __init__(self, peer: Peer, photograph: Callable[[int], bytes], count: int, per_second: float) -> None:
+    def __init__(self, peer: Peer, photograph: Callable[[int], bytes], count: int, per_second: float, box: Box) -> None:
         self._peer = peer
         self._photograph = photograph
         self._count = count
         self._pause_s = 1 / per_second
+        self._box = box
         self._next = 0
         self._tick = threading.Event()
         self._sent: deque[int] = deque()
@@ -55,6 +59,8 @@ class Cameras:
             topic = IMAGE.format(CAMERAS[number % 3])
             self._sent.append(self._peer.publish(topic, self._photograph(number), {"filename": name}))
             assert until(lambda: self._unconfirmed() < AHEAD, 60)
+            if number % AHEAD == 0:
+                assert until(lambda number=number: number - self._box.count(OBSERVED) < BACKLOG, 600)
             self._tick.wait(self._pause_s)
         assert until(lambda: self._unconfirmed() == 0, 60)
 
@@ -89,7 +95,7 @@ def chaos(
     with Box(folder, bundle, broker.port) as box:
         box.start()
         assert until(lambda: "online" in subscriber.on("station/hut/status"), 120), box.log
-        cameras = Cameras(publisher, photograph, count, count / seconds)
+        cameras = Cameras(publisher, photograph, count, count / seconds, box)
         blows = storm(box, broker, cameras, random.Random(seed))
         replayed = calm(box, subscriber, count)
         ended = box.kill(signal.SIGTERM)
@@ -133,8 +139,7 @@ def storm(box: Box, broker: Mosquitto, cameras: Cameras, chance: random.Random) 
 
 def calm(box: Box, subscriber: Peer, count: int) -> int:
     """Waits until all is done and told, and asks again for what the subscriber misses; how many that were."""
-    observed = "SELECT count(*) FROM frames WHERE outcome = 'observed'"
-    assert until(lambda: box.ask(observed) == [(count,)], 300), (box.ask(observed), box.log[-3000:])
+    assert until(lambda: box.count(OBSERVED) == count, 300), (box.count(OBSERVED), box.log[-3000:])
     assert until(lambda: box.ask("SELECT count(*) FROM outbox") == [(0,)], 60)
     until(lambda: not gaps(subscriber, count), 3)
     missing = gaps(subscriber, count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,8 +41,10 @@ class Ears(Listener):
         self.came.append(message)
 
 
-def connecting(how: Access, bell: Doorbell | None = None) -> tuple[Broker, Ears]:
-    broker, ears = Broker(how, "station/hut/status", ["in/#"], bell or Doorbell()), Ears()
+def connecting(
+    how: Access, bell: Doorbell | None = None, hears: Sequence[str] = ("in/#",), former: Sequence[str] = ()
+) -> tuple[Broker, Ears]:
+    broker, ears = Broker(how, "station/hut/status", hears, bell or Doorbell(), former), Ears()
     broker.listen(ears)
     return broker, ears
 
@@ -84,6 +87,22 @@ def test_what_is_not_acknowledged_comes_again_and_a_late_acknowledgement_goes_no
             broker.again()
             assert until(lambda: ears.ups == 4, 10)
             assert not until(lambda: len(ears.came) > 3, 0.5)
+
+
+def test_a_topic_that_is_no_longer_wanted_is_not_sent_any_more(tmp_path: Path) -> None:
+    with running(tmp_path / "m") as mosquitto:
+        wanted = access(how(mosquitto.port), "hut")
+        before, ears = connecting(wanted, hears=("in/#", "frigate/+/+/snapshot"))
+        with before:
+            assert until(lambda: ears.ups == 1)
+        broker, ears = connecting(wanted, former=("frigate/+/+/snapshot",))
+        with broker:
+            assert until(lambda: ears.ups == 1)
+            broker.publish(Message("frigate/gate/panda/snapshot", "x", False, 0))
+            broker.publish(Message("in/picture", "y", False, 0))
+            assert until(lambda: bool(ears.came))
+            assert not until(lambda: len(ears.came) > 1, 0.3)
+            assert ears.came[0].topic == "in/picture"
 
 
 def test_a_wrong_password_is_said_and_a_right_one_lets_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

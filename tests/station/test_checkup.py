@@ -14,8 +14,11 @@ from station import history, schema, settings
 from station.checkup import Live, checkup, examine
 from station.domain import Away, Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
 from station.flow import Doorbell
-from station.health import Health
+from station.health import Health, Refused
+from station.herald import Herald
+from station.mail import Mail, Refusal
 from station.meter import FACES, Histogram, Meter
+from station.metrics import exposition
 from station.store import Store
 from station.vitals import vitals
 from tests.benchmarks.health import before_health, fill
@@ -32,7 +35,7 @@ def configured(file: Path, **sections: Any) -> settings.Settings:
 
 def report(read: settings.Settings, now: datetime = NOW, **free: float) -> Health:
     with history.reading(read.station.database) as db:
-        return examine(read, vitals(db, now), now, FREE | free)
+        return examine(read, vitals(db, now, read.places()), now, FREE | free)
 
 
 COUNTED = """SELECT camera, lane, coalesce(outcome, 'waiting'), coalesce(reason, ''),
@@ -105,7 +108,7 @@ def test_no_look_reads_the_frames_from_end_to_end(file: Path, store: Store) -> N
     asked: list[tuple[str, Any]] = []
     with history.reading(file) as db:
         with db.tracer(lambda sql, parameters: asked.append((sql, parameters))):
-            vitals(db, NOW)
+            vitals(db, NOW, [Path("/p"), Path("/q")])
         plans = [
             row[3]
             for sql, p in asked
@@ -157,6 +160,19 @@ def test_counts_that_a_repair_has_left_wrong_are_made_anew(file: Path) -> None:
     assert (counts(db), db.execute("SELECT * FROM arrivals").fetchall()) == right
 
 
+def test_what_was_refused_and_what_went_unsent_is_told_with_reason_and_camera(file: Path, store: Store) -> None:
+    mail = Mail(store, Herald("hut"))
+    for _ in range(2):
+        mail.refuse({("too_large", "ridge"): Refusal("t", "d", 3), ("topic", ""): Refusal("u", "d", 1)}, NOW)
+    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "connected", unsent=lambda: 52)
+    found = checkup(configured(file, mqtt={"host": "hut"}), NOW, live)
+    assert found.health.refused == (Refused("too_large", "ridge", 6), Refused("topic", "", 2))
+    told = exposition(found, live).decode()
+    assert 'station_refused_messages{camera="ridge",reason="too_large"} 6.0' in told
+    assert 'station_refused_messages{camera="",reason="topic"} 2.0' in told
+    assert "station_unsent_estimates 52.0" in told
+
+
 def test_what_other_parts_have_found_stands_among_the_problems(file: Path, store: Store) -> None:
     live = Live("tiny-1", "cpu", Meter(), dict, lambda: "none", lambda: ("the disk is full",))
     assert list(map(str, checkup(configured(file), NOW, live).health.problems)) == ["the disk is full"]
@@ -187,6 +203,24 @@ def test_a_line_that_does_nothing_is_a_problem_but_not_just_after_the_start(file
     for up, wanted in ((HOUR / 6, []), (HOUR, ["line"])):
         store.alive(NOW + up)
         assert abouts(report(configured(file), NOW + up)) == wanted
+
+
+def test_pictures_below_folders_that_are_no_longer_named_are_told_as_that_and_stop_no_line(
+    file: Path, store: Store, tmp_path: Path
+) -> None:
+    here, gone = tmp_path / "here", tmp_path / "gone"
+    read = configured(file, cameras={"ridge": {"folder": here}})
+    store.admit([candidate(1, path=f"{here}/1.jpg"), candidate(2, path=f"{gone}/2.jpg"),
+                 candidate(3, path=f"{gone}/3.jpg", lane=Lane.LIVE)], NOW)  # fmt: skip
+    store.alive(NOW + HOUR)
+    first, *_ = take(store, 3)
+    assert first.path.endswith("/3.jpg")
+    assert abouts(report(read, NOW + HOUR)) == ["line", "elsewhere"]
+    with store.writing() as db:
+        db.execute("DELETE FROM frames WHERE path LIKE '%/here/%'")
+    health = report(read, NOW + HOUR)
+    assert [p.what for p in health.problems] == ["2 pictures wait below folders that the configuration no longer names"]
+    assert [(queue.waiting, queue.oldest_s) for queue in health.queues.values()] == [(0, None), (0, None)]
 
 
 def test_live_pictures_that_wait_too_long_while_others_are_done_are_a_problem(file: Path, store: Store) -> None:
@@ -264,6 +298,45 @@ def test_no_camera_was_silent_while_the_station_was_down(file: Path) -> None:
     with Store(file, now) as store:
         store.alive(now)
         assert report(configured(file), now).cameras[0].silent_since is None
+
+
+def test_a_day_with_the_clock_ahead_hides_no_silent_camera_and_no_line_that_stands_still(file: Path) -> None:
+    ahead = NOW + 38 * 365 * 24 * HOUR
+    with Store(file, ahead) as store:
+        store.admit([candidate(0)], ahead)
+        store.record([observed(take(store, 1)[0])], ahead)
+        store.alive(ahead)
+    assert report(configured(file), NOW).state == "down"
+    with Store(file, NOW) as store:
+        store.admit([candidate(1)], NOW)
+        store.record([observed(take(store, 1)[0])], NOW)
+        store.admit([candidate(2)], NOW + HOUR)
+        later = NOW + 30 * 24 * HOUR
+        store.alive(later)
+        health = report(configured(file, cameras={"ridge": {"silent_after_h": 24}}), later)
+        assert health.cameras[0].last_heard == (NOW + HOUR).isoformat()
+        assert abouts(health) == ["line", "camera ridge"]
+        assert health.images_per_s == 0
+
+
+def test_a_run_that_began_with_the_clock_ahead_is_judged_from_when_it_was_set_right(file: Path) -> None:
+    ahead = NOW + 38 * 365 * 24 * HOUR
+    with Store(file, ahead) as store:
+        store.admit([candidate(0)], ahead)
+        for hours, wanted in ((0, []), (1, ["line"])):
+            store.alive(NOW + hours * HOUR)
+            assert abouts(report(configured(file), NOW + hours * HOUR)) == wanted
+
+
+def test_a_database_that_a_clock_ahead_has_blinded_sees_again_when_it_is_brought_up_to_date(file: Path) -> None:
+    with Store(file, NOW) as store:
+        store.admit([candidate(0)], NOW + 900 * 24 * HOUR)
+        store.admit([candidate(1)], NOW)
+        with store.writing() as db:  # as the program of before left it
+            db.execute("DELETE FROM arrivals WHERE began_at = ?", [NOW.isoformat()])
+            db.execute("DELETE FROM _sqlite_migrations WHERE name = 'arrivals'")
+    with Store(file, NOW):
+        assert report(configured(file), NOW + HOUR).cameras[0].last_heard == NOW.isoformat()
 
 
 def test_the_meter_says_what_passed_through_it() -> None:

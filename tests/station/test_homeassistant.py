@@ -59,6 +59,7 @@ REPORT = Health(
     queues={"live": Queue(1, 5.0), "backlog": Queue(2, 70.0)},
     images={},
     rejections={},
+    refused=(),
     estimates=0,
     images_per_s=0.0,
     coverage=Coverage(None, None),

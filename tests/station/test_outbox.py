@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from station.broker import Incoming, Sent
-from station.domain import CaptureTime, Message, Observed, TimeSource
+from station.domain import CaptureTime, Duplicate, Message, Observed, TimeSource
 from station.flow import Doorbell
 from station.herald import Herald
 from station.mail import Mail
@@ -102,8 +102,6 @@ def test_what_is_recorded_is_told_in_the_same_transaction(store: Store, mail: Ma
     ]
     [state] = waiting(mail, "individuals/bao")
     assert (state["age_years"], state["last_seen"], state["camera_name"]) == (5.0, NOW.isoformat(), "Ridge")
-    [camera] = waiting(mail, "camera/ridge/status")
-    assert (camera["last_frame"], camera["silent_since"]) == (NOW.isoformat(), None)
 
 
 def test_of_a_state_only_the_newest_waits_and_an_older_picture_changes_nothing(store: Store, mail: Mail) -> None:
@@ -116,14 +114,36 @@ def test_of_a_state_only_the_newest_waits_and_an_older_picture_changes_nothing(s
         assert fresh._known(db, "bao") == ((NOW + timedelta(days=1)).isoformat(), 2)
 
 
+def test_a_sorted_copy_that_names_an_animal_tells_the_animals_state_and_a_replay_its_name(
+    store: Store, mail: Mail
+) -> None:
+    see(store, 4.0)
+    [estimate] = waiting(mail, "estimates")
+    assert estimate["individual"] is None
+    store.admit([candidate(7, individual="bao")], NOW)
+    store.record([Duplicate(take(store, 1)[0], str(estimate["digest"]))], NOW)
+    [state] = waiting(mail, "individuals/bao")
+    assert (state["id"], state["age_years"], state["last_seen"]) == (estimate["id"], 4.0, NOW.isoformat())
+    assert len(waiting(mail, "estimates")) == 1
+    [again] = mail.again(1, 1)
+    assert json.loads(again.payload) == estimate | {"individual": "bao"}
+
+
+def test_what_is_subscribed_to_no_longer_is_known_until_it_is_wanted_again(mail: Mail) -> None:
+    assert mail.former(["a/+", "b"]) == []
+    for _ in range(2):
+        assert mail.former(["b", "c"]) == ["a/+"]
+    assert mail.former(["a/+"]) == ["b", "c"]
+
+
 def test_states_go_first_then_estimates_in_order_and_a_row_goes_when_it_is_confirmed(
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
-    see(store, *[4.0] * 10)
+    see(store, *[4.0] * 10, individual="bao")
     outbox.up()
     assert until(lambda: len(broker.taken) == broker.window)
     assert not until(lambda: len(broker.taken) > broker.window, 0.2)
-    assert broker.taken[0].topic == "station/hut/camera/ridge/status"
+    assert broker.taken[0].topic == "station/hut/individuals/bao"
     for number in range(1, 12):
         assert until(lambda number=number: len(broker.taken) >= number)
         outbox.sent(Sent(1, number), None)
@@ -134,7 +154,7 @@ def test_states_go_first_then_estimates_in_order_and_a_row_goes_when_it_is_confi
 def test_what_was_in_flight_when_the_connection_broke_is_sent_again_in_order(
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
-    see(store, *[4.0] * 5)
+    see(store, *[4.0] * 5, individual="bao")
     outbox.up()
     assert until(lambda: broker.seqs() == [1, 2, 3])
     outbox.sent(Sent(1, 1), None)
@@ -150,16 +170,16 @@ def test_beyond_the_limit_the_oldest_estimates_go_unsent_and_states_stay(
     store: Store, mail: Mail, outbox: Outbox
 ) -> None:
     see(store, *[4.0] * 150, individual="bao")
-    assert until(lambda: outbox.unsent == 52)
+    assert until(lambda: outbox.unsent == 51)
     assert mail.depth() == 100
     assert len(waiting(mail, "individuals/bao")) == 1
-    assert waiting(mail, "estimates")[0]["seq"] == 53
+    assert waiting(mail, "estimates")[0]["seq"] == 52
 
 
 def test_what_the_broker_refuses_stays_and_is_said(
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
-    see(store, 4.0)
+    see(store, 4.0, individual="bao")
     outbox.up()
     assert until(lambda: len(broker.taken) == 2)
     outbox.sent(Sent(1, 1), "Not authorized")

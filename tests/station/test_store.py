@@ -146,7 +146,7 @@ def test_frames_of_other_folders_wait_for_a_run_that_knows_their_settings(file: 
             assert frame.path == "/p/1.jpg"
             store.record([observed(frame)], NOW)
             bell.ring()
-        assert (store.waiting(), store.waiting_elsewhere(), store.idle()) == (0, 2, True)
+        assert (store.waiting(), store.idle()) == (0, True)
 
 
 def test_what_is_admitted_just_before_the_bell_is_closed_is_done(store: Store) -> None:

@@ -138,7 +138,7 @@ def silent_for(box: Box, days: float) -> None:
     with Store(box.database, now - timedelta(days=60)) as store:
         for day in range(20):
             at = now - timedelta(days=days + 20 - day)
-            store.admit([Candidate("ridge", f"/gone/{day}.jpg", 1, 1, None, Lane.LIVE)], at)
+            store.admit([Candidate("ridge", f"{box.pictures}/gone{day}.jpg", 1, 1, None, Lane.LIVE)], at)
         store.alive(now)
 
 
@@ -170,7 +170,10 @@ def test_a_camera_was_not_silent_while_the_station_was_down(box: Box) -> None:
     now = datetime.now(UTC)
     with Store(box.database, now - timedelta(days=60)) as store:
         for day in range(20):
-            store.admit([Candidate("ridge", f"/gone/{day}.jpg", 1, 1, None, Lane.LIVE)], now - timedelta(days=50 - day))
+            store.admit(
+                [Candidate("ridge", f"{box.pictures}/gone{day}.jpg", 1, 1, None, Lane.LIVE)],
+                now - timedelta(days=50 - day),
+            )
         store.alive(now - timedelta(days=31))
     box.start()
     assert box.healthz()["problems"] == []

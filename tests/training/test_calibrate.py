@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from training.calibrate import Unseen, animal_weights, calibrate, moments, quantile, spread, temperature
+from training.calibrate import Unseen, animal_weights, calibrate, moments, quantile, temperature
+from training.judged import least_animals
 from training.labels import Bins
 
 BINS = Bins(np.arange(41.0), 1.0)
@@ -75,20 +78,55 @@ def test_at_temperature_one_the_probabilities_are_the_softmax_of_the_logits() ->
     assert mean == pytest.approx(p @ BINS.years)
 
 
-def test_the_error_that_pictures_share_is_told_from_their_own() -> None:
+def test_calibrated_by_image_intervals_of_new_animals_hold_too_seldom() -> None:
+    """One animal with most of the pictures makes its own luck the rule of all."""
     chance = np.random.default_rng(0)
-    errors = np.repeat(chance.normal(0, 3, 500), 4) + chance.normal(0, 1, 2000)
-    found = spread(errors, np.repeat(np.arange(500), 4))
-    assert found is not None
-    assert (found.tau_years, found.sigma_years) == pytest.approx((3, 1), rel=0.1)
+    covered: dict[str, list[float]] = {"by individual": [], "by image": []}
+    for _ in range(200):
+        known = simulated(12, 20, chance)
+        few = np.flatnonzero((known.individuals == "0") | (np.arange(240) % 20 < 2))  # 20 of one, 2 of each other
+        known, new = known.take(few), simulated(40, 1, chance)
+        heat = temperature(known, BINS)
+        for how, owner in (("by individual", known.individuals), ("by image", np.arange(len(few)))):
+            mean, sd = moments(known, heat, BINS)
+            reach = quantile(np.abs(known.ages_years - mean) / sd, owner)
+            mean, sd = moments(new, heat, BINS)
+            assert reach is not None
+            covered[how].append(float((np.abs(new.ages_years - mean) <= reach * sd).mean()))
+    assert np.mean(covered["by individual"]) > 0.89
+    assert np.mean(covered["by image"]) < 0.87
 
 
-def test_errors_without_a_shared_part_have_none() -> None:
-    found = spread(np.tile([-1.0, 1.0], 20), np.repeat(np.arange(20), 2))
-    assert found is not None
-    assert found.tau_years == 0
+@pytest.mark.parametrize(("level", "least"), [(0.8, 4), (0.9, 9), (0.95, 19)])
+def test_each_level_is_unknown_below_its_own_number_of_animals(level: float, least: int) -> None:
+    assert least_animals(level) == least
+    assert quantile(np.arange(float(least)), np.arange(least), level) == least - 1
+    assert quantile(np.arange(float(least - 1)), np.arange(least - 1), level) is None
 
 
-def test_the_spread_is_unknown_with_few_animals_or_single_pictures() -> None:
-    assert spread(np.ones(16), np.repeat(np.arange(8), 2)) is None
-    assert spread(np.ones(16), np.arange(16)) is None
+def test_the_card_gets_the_interval_of_nine_tenths() -> None:
+    known = calibrate(simulated(30, 4, np.random.default_rng(0)), BINS)
+    eighty, ninety, ninety_five = known.quantiles
+    assert eighty is not None and ninety is not None and ninety_five is not None
+    assert eighty < ninety < ninety_five
+    assert known.interval_quantile == ninety
+
+
+@given(st.integers(0, 99), st.integers(2, 5))
+@settings(max_examples=20, deadline=None)
+def test_the_same_pictures_of_an_animal_again_change_no_calibration(seed: int, times: int) -> None:
+    unseen = simulated(20, 2, np.random.default_rng(seed))
+    again = unseen.take(np.concatenate([np.tile(np.arange(2), times), np.arange(2, 40)]))
+    one, other = calibrate(unseen, BINS), calibrate(again, BINS)
+    assert one.temperature == pytest.approx(other.temperature, abs=1e-3)
+    assert one.quantiles == pytest.approx(other.quantiles, abs=1e-2)
+
+
+@given(st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_the_faces_changes_no_calibration(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    unseen = simulated(20, 2, chance)
+    one, other = calibrate(unseen, BINS), calibrate(unseen.take(chance.permutation(40)), BINS)
+    assert one.temperature == pytest.approx(other.temperature, abs=1e-3)
+    assert one.quantiles == pytest.approx(other.quantiles, abs=1e-2)

@@ -10,11 +10,13 @@ import torch
 
 from station.bundles import CARD, PROGRAM, BundleError, read_card
 from tests.training.drawn import SIZE_PX, drawn_manifest, face
+from training.bench import Source
 from training.fit import Made, Recipe, fit
 from training.manifest import ManifestError
+from training.schedule import Schedule
 from training.summary import summary
 
-FROZEN = Recipe(species="giant_panda", freeze=True, input_px=SIZE_PX, device="cpu")
+FROZEN = Recipe(species="giant_panda", source=Source(input_px=SIZE_PX), freeze=True, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -89,21 +91,21 @@ def test_an_interrupted_fit_leaves_nothing_behind(drawn: Path, tmp_path: Path, n
 def test_a_wrong_manifest_is_refused_before_anything_is_loaded(tmp_path: Path, now: datetime) -> None:
     (tmp_path / "manifest.csv").write_text("path,individual\n")
     with pytest.raises(ManifestError, match="no rows"):
-        fit([tmp_path / "manifest.csv"], tmp_path / "bundle", Recipe(backbone="none such"), now, print)
+        fit([tmp_path / "manifest.csv"], tmp_path / "bundle", Recipe(source=Source("none such")), now, print)
 
 
 def test_the_whole_network_can_be_trained(tmp_path: Path, now: datetime) -> None:
     manifest = drawn_manifest(tmp_path, animals=6, pictures=2)
-    recipe = Recipe(epochs=1, input_px=SIZE_PX, folds=3, device="cpu")
+    recipe = Recipe(source=Source(input_px=SIZE_PX), schedule=Schedule(epochs=1), folds=3, device="cpu")
     made = fit([manifest], tmp_path / "bundle", recipe, now, print)
     assert made.card.interval_quantile is None  # two animals to calibrate on
     assert "it takes 9 individuals to calibrate on" in summary(made, tmp_path / "bundle")
     assert "and there were 2" in summary(made, tmp_path / "bundle")
-    assert json.loads((tmp_path / "bundle" / CARD).read_text())["loss"].endswith("1 epochs")
+    assert json.loads((tmp_path / "bundle" / CARD).read_text())["loss"].startswith("dldl-v2, 1 epochs")
 
 
 def test_real_chimpanzees_can_be_fitted_on(data: Path, tmp_path: Path, now: datetime) -> None:
-    recipe = Recipe(species="chimpanzee", freeze=True, input_px=SIZE_PX, device="cpu")
+    recipe = Recipe(species="chimpanzee", source=Source(input_px=SIZE_PX), freeze=True, device="cpu")
     card = fit([data / "chimpanzees" / "manifest.csv"], tmp_path / "bundle", recipe, now, print).card
     assert len(card.individuals) == 7
     assert card.interval_quantile is None

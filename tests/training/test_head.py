@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from training import head
-from training.calibrate import Unseen, moments, temperature
+from training.calibrate import moments, temperature
 from training.head import TICKS, Examples, Head
 from training.labels import Bins
 
@@ -54,12 +54,3 @@ def test_features_that_never_vary_do_no_harm() -> None:
     constant = Examples(torch.ones(20, 24), torch.ones(20, 24), faces.ages_years, faces.individuals)
     fitted, _ = head.fit(constant, bins, 0, lambda n=1, /: None)
     assert estimates(fitted, constant, bins) == pytest.approx(faces.ages_years.mean(), abs=1.0)
-
-
-def test_the_head_at_a_temperature_is_the_calibrated_one() -> None:
-    faces, bins = examples()
-    fitted, _ = head.fit(faces, bins, 0, lambda n=1, /: None)
-    said = fitted.says(faces.served, faces.ages_years, faces.individuals)
-    served = fitted.at(1.7).says(faces.served, faces.ages_years, faces.individuals)
-    as_shipped = Unseen(served.logits, np.zeros_like(served.logits), faces.ages_years, faces.individuals)
-    assert moments(as_shipped, 1.0, bins)[0] == pytest.approx(moments(said, 1.7, bins)[0], abs=0.01)

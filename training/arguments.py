@@ -1,0 +1,255 @@
+"""What the command `training` understands."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_MANIFESTS = """
+A manifest is a CSV file with one face a row:
+  path,individual,age_years,x,y,width,height
+  images/a.jpg,ling,3.5,120,80,200,210
+path is relative to the manifest; instead of age_years there may be born_on and captured_at;
+the box is in pixels, and a row without one is a face as a whole.
+"""
+_FIT = """\
+example:
+  training fit faces/manifest.csv --species giant_panda --freeze --out models/pandas-1
+  torchrun --nproc-per-node 2 -m training fit faces/manifest.csv --out models/pandas-2
+
+--freeze fits only the head, in about a minute; without it the whole network is trained.
+"""
+_STUDY = """\
+example:
+  training study faces/manifest.csv --species giant_panda --backbones resnet18,tf_efficientnet_lite0 --out study
+  training study --data full=all.csv --data lite=lite.csv --backbones all --out study --budget 600
+  training study --data full=all.csv --data lite=lite.csv --backbones all --out study --resume
+
+Writes report.html, results.csv, results.json, folds.csv, out_of_fold.csv and the bundle of the chosen network.
+"""
+_EVALUATE = """\
+example:
+  training evaluate models/pandas-1 others/manifest.csv
+
+The same figures as after fitting, on faces of animals that the bundle was not fitted on.
+"""
+_SUBSET = """\
+example:
+  training subset all.csv --out lite.csv --smallest-px 80 --burst-s 60 --most-a-year 20
+"""
+
+OFF = "off"
+
+Run = Callable[[argparse.Namespace], None]
+
+
+def parser(commands: Mapping[str, Run]) -> argparse.ArgumentParser:
+    """All commands; the namespace's `run` is the one that was named."""
+    whole = argparse.ArgumentParser(
+        prog="training", description="Fits and studies age models on labelled faces.", formatter_class=_Formatter
+    )
+    under = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, says, example, add, interrupted in _COMMANDS:
+        one = under.add_parser(
+            name, help=says, description=f"{says[0].upper()}{says[1:]}.", epilog=example, formatter_class=_Formatter
+        )
+        add(one)
+        one.set_defaults(run=commands[name], interrupted=interrupted)
+    return whole
+
+
+def _add_fit(fit: argparse.ArgumentParser) -> None:
+    fit.add_argument("manifests", nargs="+", type=Path, metavar="MANIFEST", help="CSV files of labelled faces")
+    fit.add_argument("--out", required=True, type=Path, metavar="BUNDLE", help="the folder to write; must not exist")
+    fit.add_argument("--freeze", action="store_true", help="leave the backbone as it is and fit only the head")
+    fit.add_argument(
+        "--backbone", default="tf_efficientnet_lite0", metavar="NAME", help="or any torchvision or timm model"
+    )
+    fit.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="keep here where training stands, and go on from it"
+    )
+    _add_source(fit)
+    _add_schedule(fit)
+    fit.add_argument("--loss", metavar="NAME", help="one of training.losses (default: dldl-v2)")
+
+
+def _add_study(study: argparse.ArgumentParser) -> None:
+    study.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help="one data set: CSV files of faces")
+    study.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        type=_named_file,
+        metavar="NAME=MANIFEST",
+        help="a data set by name; may be repeated",
+    )
+    study.add_argument("--out", required=True, type=Path, metavar="DIR", help="the study's folder")
+    study.add_argument(
+        "--backbones",
+        type=_names,
+        default=["tf_efficientnet_lite0"],
+        metavar="all|NAME,...",
+        help="networks to compare",
+    )
+    study.add_argument(
+        "--losses", type=_names, default=[], metavar="NAME,...", help="losses to compare (default: dldl-v2)"
+    )
+    study.add_argument(
+        "--weights-of",
+        action="append",
+        default=[],
+        type=_named,
+        metavar="NETWORK=auto|none|FILE",
+        help="for one network; may be repeated",
+    )
+    study.add_argument(
+        "--random-folds",
+        type=_whole,
+        default=1,
+        metavar="N",
+        help="folds of a random split, to show what identity leaks",
+    )
+    study.add_argument("--budget", type=_positive, metavar="MINUTES", help="begin nothing that would end later")
+    study.add_argument("--resume", action="store_true", help="go on with the study in DIR")
+    _add_source(study)
+    _add_schedule(study)
+
+
+def _add_source(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--species", default="unknown", type=_name, metavar="NAME", help="as its species file is called"
+    )
+    command.add_argument(
+        "--weights", default="auto", metavar="auto|none|FILE", help="pretrained, random, or from a file"
+    )
+    command.add_argument("--input-px", type=_count, metavar="N", help="side of the crops (default: the network's own)")
+    command.add_argument("--crop-margin", type=_fraction, metavar="F", help="around boxes (default: 0.15; no boxes: 0)")
+    command.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1")
+    command.add_argument("--folds", type=_folds, default=5, metavar="N", help="test parts, split by individual")
+
+
+def _add_schedule(command: argparse.ArgumentParser) -> None:
+    """Defaults are those of `training.schedule`, where each is explained."""
+    recipe = command.add_argument_group("the recipe of fine-tuning (training/schedule.py says what each is for)")
+    recipe.add_argument("--epochs", type=_count, metavar="N")
+    recipe.add_argument("--batch", type=_count, metavar="N")
+    recipe.add_argument("--seed", type=_whole, metavar="N", help="the same seed gives the same splits and weights")
+    recipe.add_argument("--backbone-rate", type=_positive, metavar="F")
+    recipe.add_argument("--head-rate", type=_positive, metavar="F")
+    recipe.add_argument("--shape", metavar="one-cycle|cosine")
+    recipe.add_argument("--frozen", type=_fraction, metavar="F")
+    recipe.add_argument("--head-first-epochs", type=_whole, metavar="N")
+    recipe.add_argument("--averaging", type=_fraction, metavar="F")
+    recipe.add_argument("--augmentation", metavar="plain|camera_trap|none")
+    recipe.add_argument("--by-age", type=_fraction, metavar="F")
+    recipe.add_argument("--by-individual", type=_fraction, metavar="F")
+    recipe.add_argument("--patience", type=_count, metavar="N")
+    recipe.add_argument("--flip", action="store_true", default=None)
+
+
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    evaluate.add_argument("manifests", nargs="+", type=Path, metavar="MANIFEST", help="CSV files of labelled faces")
+    evaluate.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1")
+    evaluate.add_argument(
+        "--even-if-known", action="store_true", help="measure although the bundle was fitted on some of these animals"
+    )
+
+
+def _add_subset(subset: argparse.ArgumentParser) -> None:
+    subset.add_argument("manifest", type=Path, metavar="MANIFEST", help="a CSV file of labelled faces")
+    subset.add_argument("--out", required=True, type=Path, metavar="FILE", help="the manifest to write; must not exist")
+    rules = subset.add_argument_group("rules; `off` switches one off")
+    for name, metavar, says in (
+        ("smallest-px", "N", "shorter side of a face, in pixels (default: 64)"),
+        ("least-sharpness", "F", "variance of the Laplacian over that of the luminance (default: 0.02)"),
+        ("darkest", "F", "mean luminance, of 255 (default: 20)"),
+        ("most-blown", "F", "share of the face that is nothing but white (default: 0.5)"),
+        ("burst-s", "S", "one picture of an animal and camera in so many seconds, the sharpest (default: 60)"),
+        ("most-a-year", "N", "pictures of one animal in one year of its age, the sharpest (default: 10)"),
+    ):
+        rules.add_argument(f"--{name}", type=_rule, metavar=metavar, help=says)
+
+
+_COMMANDS = (
+    ("fit", "fit an age model on manifests and write a bundle", _FIT + _MANIFESTS, _add_fit, "no bundle was written"),
+    (
+        "study",
+        "cross-validate networks under one protocol, with a report",
+        _STUDY + _MANIFESTS,
+        _add_study,
+        "what is complete is kept: go on with --resume",
+    ),
+    ("evaluate", "measure a bundle on a manifest", _EVALUATE, _add_evaluate, "nothing was measured"),
+    ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),
+)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, argparse.SUPPRESS, [])
+        return super()._get_help_string(action) if shown else action.help
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: small letters, digits and _ only, such as giant_panda")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r}: write it like name=value")
+    return name, value
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, value = _named(text)
+    return _name(name), Path(value)
+
+
+def _count(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from {least} up is needed")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    return _count(text, least=0)
+
+
+def _folds(text: str) -> int:
+    return _count(text, least=2)
+
+
+def _number(text: str, fits: Callable[[float], Any], wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"{text!r}: {wanted} is needed")
+    return value
+
+
+def _fraction(text: str) -> float:
+    return _number(text, lambda value: 0 <= value <= 1, "a fraction from 0 to 1")
+
+
+def _rule(text: str) -> float | str:
+    if text == OFF:
+        return OFF
+    value = _number(text, lambda given: 0 <= given < float("inf"), "a number from 0 up, or off,")
+    return int(value) if value == int(value) else value
+
+
+def _positive(text: str) -> float:
+    return _number(text, lambda value: 0 < value < float("inf"), "a number above 0")
