@@ -55,7 +55,6 @@ class Incoming:
 
     topic: str
     payload: bytes
-    connection: int
     acknowledge: Callable[[], object]
     """From any thread; without effect once the connection is gone, after which the broker sends it again."""
     refused_bytes: int = 0
@@ -68,10 +67,10 @@ class Incoming:
     correlation: bytes | None = None
 
 
-class Listener(Protocol):
-    """Who hears of the connection, in the network's thread: must not wait long."""
+class Listener:
+    """Who hears of the connection, in the network's thread, what it wants to: must not wait long."""
 
-    def up(self, connection: int) -> None:
+    def up(self) -> None:
         """A connection is made."""
 
     def down(self) -> None:
@@ -322,7 +321,7 @@ class Broker:
         self._said = ""
         log.info("connected to the broker %s:%s", self._access.host, self._access.port)
         for listener in self._listeners:
-            listener.up(self._number)
+            listener.up()
 
     def _on_subscribe(self, client: Client, _: Any, packet: int, reasons: Any, properties: Any) -> None:
         for reason in reasons:
@@ -346,7 +345,6 @@ class Broker:
         incoming = Incoming(
             topic,
             bytes(message.payload),
-            self._number,
             lambda packet=message.mid, qos=message.qos: client.ack(packet, qos),  # type: ignore[misc]
             kept=message.qos > 0,
             retained=message.retain,

@@ -93,14 +93,6 @@ class Mail:
         with self._store.asking() as db:
             return int(db.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0])
 
-    def frames_waiting(self) -> dict[int, tuple[int, str]]:
-        """By lane: how many frames wait, and when the oldest was admitted."""
-        with self._store.asking() as db:
-            rows = db.execute(
-                "SELECT lane, count(*), min(admitted_at) FROM frames WHERE outcome IS NULL GROUP BY lane"
-            ).fetchall()
-        return {lane: (count, oldest) for lane, count, oldest in rows}
-
     # The subscriptions
 
     @patient

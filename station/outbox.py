@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from station.broker import Incoming, Link, Sent
+from station.broker import Link, Listener, Sent
 from station.domain import Message
 from station.flow import Doorbell
 from station.mail import Mail
@@ -40,7 +40,7 @@ class Flight(NamedTuple):
     """It belongs to the answer of a replay request."""
 
 
-class Outbox:
+class Outbox(Listener):
     """Sends what waits, in a thread of its own, at most a window's worth at once."""
 
     def __init__(self, link: Link, mail: Mail, replay: Replay, limit: int, problems: Problems, bell: Doorbell) -> None:
@@ -80,7 +80,7 @@ class Outbox:
 
     # From the network's thread
 
-    def up(self, connection: int) -> None:
+    def up(self) -> None:
         """Begins with the oldest."""
         self._events.put(lambda: self._turn(True))
 
@@ -91,9 +91,6 @@ class Outbox:
     def sent(self, message: Sent, refused: str | None) -> None:
         """The row can go."""
         self._events.put(lambda: self._landed(message, refused))
-
-    def heard(self, message: Incoming) -> None:
-        """Not for the outbox."""
 
     # In its own
 

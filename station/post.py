@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from station import settings
-from station.broker import Incoming, Link, Sent
+from station.broker import Incoming, Link, Listener
 from station.domain import Lane
 from station.flow import Doorbell
 from station.keeper import Keeper
@@ -98,7 +98,7 @@ class NoRoom(Exception):
     """The message must wait."""
 
 
-class Post:
+class Post(Listener):
     """Takes pictures from the broker, in a thread of its own."""
 
     def __init__(
@@ -127,7 +127,6 @@ class Post:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[Incoming] = deque()
-        self._connection = 0
         self._owed = False
         self._short = False
         self._patience_s = how.keepalive_s / 2
@@ -148,18 +147,11 @@ class Post:
 
     # From the network's thread
 
-    def up(self, connection: int) -> None:
+    def up(self) -> None:
         """What was not acknowledged on an older connection comes again on this one."""
         with self._changed:
-            self._connection = connection
             self._waiting.clear()
             self._owed = False
-
-    def down(self) -> None:
-        """Nothing to do."""
-
-    def sent(self, message: Sent, refused: str | None) -> None:
-        """Not for the post."""
 
     def heard(self, message: Incoming) -> None:
         """Puts a message where it waits its turn; there is room for as many as the broker may send ahead.

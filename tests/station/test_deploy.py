@@ -47,8 +47,8 @@ def test_the_unit_is_exposed_no_more_than_2_0_with_gpus_allowed() -> None:
     assert exposure is not None, done.stderr
     assert float(exposure[1]) <= 2.0
     assert done.returncode == 0
-    for device in ("char-nvidia ", "char-nvidia-uvm ", "char-drm "):
-        assert f"DeviceAllow={device}rw" in UNIT.read_text()
+    for device in ("char-nvidia rwm", "char-nvidia-uvm rwm", "char-drm rw"):
+        assert f"DeviceAllow={device}\n" in UNIT.read_text()
 
 
 def test_the_unit_forbids_no_port_that_the_client_of_the_broker_binds_to() -> None:

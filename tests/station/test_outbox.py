@@ -140,7 +140,7 @@ def test_states_go_first_then_estimates_in_order_and_a_row_goes_when_it_is_confi
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
     see(store, *[4.0] * 10, individual="bao")
-    outbox.up(1)
+    outbox.up()
     assert until(lambda: len(broker.taken) == broker.window)
     assert not until(lambda: len(broker.taken) > broker.window, 0.2)
     assert broker.taken[0].topic == "station/hut/individuals/bao"
@@ -155,12 +155,12 @@ def test_what_was_in_flight_when_the_connection_broke_is_sent_again_in_order(
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
     see(store, *[4.0] * 5, individual="bao")
-    outbox.up(1)
+    outbox.up()
     assert until(lambda: broker.seqs() == [1, 2, 3])
     outbox.sent(Sent(1, 1), None)
     outbox.sent(Sent(1, 2), None)
     outbox.down()
-    outbox.up(2)
+    outbox.up()
     assert until(lambda: broker.seqs()[-1] == 5)
     again = broker.seqs()[broker.seqs().index(5) - 3 :]
     assert again == [2, 3, 4, 5]
@@ -180,7 +180,7 @@ def test_what_the_broker_refuses_stays_and_is_said(
     store: Store, mail: Mail, broker: FakeBroker, outbox: Outbox
 ) -> None:
     see(store, 4.0, individual="bao")
-    outbox.up(1)
+    outbox.up()
     assert until(lambda: len(broker.taken) == 2)
     outbox.sent(Sent(1, 1), "Not authorized")
     outbox.sent(Sent(1, 2), None)
@@ -196,7 +196,7 @@ def test_what_the_broker_refuses_keeps_nothing_else_back(
     refused = [Message(f"homeassistant/sensor/hut/age-{n}/config", "{}", True, 0) for n in range(3 * broker.window)]
     store.queue(refused, NOW)
     see(store, *[4.0] * 10, individual="bao")
-    outbox.up(1)
+    outbox.up()
     number = 0
     while number < 40 and until(lambda number=number: len(broker.taken) > number, 0.5):
         number += 1
@@ -207,7 +207,7 @@ def test_what_the_broker_refuses_keeps_nothing_else_back(
             if hangs_up:
                 number = len(broker.taken)
                 outbox.down()
-                outbox.up(2)
+                outbox.up()
     assert mail.depth() == len(refused)
     assert sorted(set(broker.seqs())) == list(range(1, 11))
     assert len([m for m in broker.taken if m.topic.startswith("home")]) <= broker.window
@@ -215,7 +215,7 @@ def test_what_the_broker_refuses_keeps_nothing_else_back(
 
 
 def request(payload: str, reply_to: str | None = None, retained: bool = False) -> Incoming:
-    return Incoming("station/hut/cmd/replay", payload.encode(), 1, lambda: None, retained=retained, reply_to=reply_to,
+    return Incoming("station/hut/cmd/replay", payload.encode(), lambda: None, retained=retained, reply_to=reply_to,
                     correlation=b"mine")  # fmt: skip
 
 
@@ -251,10 +251,10 @@ def test_an_answer_that_a_lost_connection_has_cut_off_has_no_end_and_may_be_aske
     see(store, *[4.0] * 30)
     mail.sent([one.id for one in mail.waiting(100)])
     replay.ask(request('{"from_seq": 1, "to_seq": 30}', "ranger/answers"))
-    outbox.up(1)
+    outbox.up()
     assert until(lambda: len(broker.taken) == broker.window)
     outbox.down()
-    outbox.up(2)
+    outbox.up()
     replay.ask(request('{"from_seq": 1, "to_seq": 30}', "ranger/answers"))
     again = broker.window
     for number in range(again + 1, again + 32):

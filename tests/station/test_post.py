@@ -52,7 +52,7 @@ class Wire:
         def acknowledge() -> None:
             self.acknowledged += 1
 
-        return Incoming(topic, payload, 1, acknowledge, kept=kept, properties=user)
+        return Incoming(topic, payload, acknowledge, kept=kept, properties=user)
 
 
 @dataclass
@@ -103,7 +103,7 @@ def opened(tmp_path: Path, **changes: Any) -> Iterator[Office]:
             bell,
             lambda: NOW,
         )
-        post.up(1)
+        post.up()
         with post:
             yield Office(wire, post, mail, store, spool, problems, keeper)
         bell.check()
@@ -239,7 +239,7 @@ def test_memory_is_bounded_whatever_the_broker_sends_ahead(office: Office) -> No
     assert len(office.post._waiting) <= 4
     office.record_all()
     assert until(lambda: bool(office.wire.acknowledged))
-    office.post.up(2)
+    office.post.up()
     assert len(office.post._waiting) == 0
 
 
