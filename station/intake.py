@@ -151,7 +151,7 @@ class Lister:
         self._clock = clock
 
     def list_all(self, settle_s: float = 0.0) -> list[str]:
-        """One listing, in chunks; gives back the files that are too young to be complete."""
+        """One listing, in chunks, each the oldest file first; gives back those that are too young to be complete."""
         young: list[str] = []
         entries = self.folder.files()
         while chunk := list(itertools.islice(entries, CHUNK)):
@@ -159,6 +159,7 @@ class Lister:
                 break
             now = self._clock()
             found = [(e.path, seen) for e in chunk if (seen := _stat(e.path)) is not None]
+            found.sort(key=lambda each: (each[1].st_mtime_ns, each[0]))  # a folder gives its files in no order
             settled = [(p, s) for p, s in found if not 0 <= now.timestamp() - s.st_mtime < settle_s]
             young += [p for p, s in found if 0 <= now.timestamp() - s.st_mtime < settle_s]
             self._admit(settled, now)

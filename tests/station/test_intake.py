@@ -107,6 +107,16 @@ def test_a_recent_file_is_live_and_an_old_one_backlog(box: Box) -> None:
         ]
 
 
+def test_a_listing_takes_the_oldest_file_first(box: Box) -> None:
+    ages = {f"{number * 7919 % 100:03}.jpg": 4000 - number for number in range(100)}
+    for name, age_s in ages.items():
+        put(box.root / name, age_s=age_s)
+    box.lister().list_all()
+    with history.reading(box.file) as db:
+        taken = [os.path.basename(row["path"]) for row in db.query("SELECT path FROM frames ORDER BY id")]  # noqa: PTH119
+    assert taken == list(ages)
+
+
 def test_young_files_wait_until_they_have_settled(box: Box) -> None:
     young = put(box.root / "young.jpg", age_s=0)
     put(box.root / "old.jpg")
