@@ -11,6 +11,7 @@ A write that finds the disk full is rolled back whole, and tried again for as lo
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +36,8 @@ CHUNK = 64
 ALONE_AFTER, REJECTED_AFTER = 2, 4
 """Unfinished attempts after which a frame is tried alone, and after which it is rejected."""
 
+_LEAST_BYTES = 1_000_000
+"""With less free space SQLite cannot place its own files beside the database."""
 _AFRESH = """outcome = NULL, reason = NULL, detail = NULL, done_at = NULL, digest = NULL, run = NULL, attempts = 0"""
 
 
@@ -88,7 +91,9 @@ class Store:
             cursor = self._db.execute("INSERT INTO runs (started_at) VALUES (?)", [iso(now)])
         except sqlite3.Error as error:
             self._claim.close()
-            raise StoreError(f"the database {file} cannot be used: {error}") from error
+            full = shutil.disk_usage(file.parent).free < _LEAST_BYTES  # SQLite says only: disk I/O error
+            why = "its disk is full: make room" if full else error
+            raise StoreError(f"the database {file} cannot be used: {why}") from error
         except BaseException:
             self._claim.close()
             raise

@@ -123,7 +123,7 @@ def test_a_full_disk_leaves_the_database_as_it_was(small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as out:
         while True:
             out.write(bytes(4096))
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="its disk is full: make room"):
         Store(file, NOW)
     filler.write_bytes(bytes(filler.stat().st_size - 65536 * 3))  # room for SQLite's own files, not for a copy
     with pytest.raises(StoreError, match=r"left as it was.*MB are wanted"):
