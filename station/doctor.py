@@ -215,11 +215,12 @@ def _spool(database: Path, spool: Path) -> Iterator[Ailment]:
     with closing(_reading(database)) as db:
         rows = db.execute("SELECT id, path, outcome, unspooled_at FROM frames WHERE topic IS NOT NULL").fetchall()
     known = {row["path"] for row in rows}
-    there = {str(file) for file in spool.rglob("*") if file.is_file() and not _is_leftover(file)}
+    there = {str(file) for file in spool.rglob("*") if file.is_file() and not _is_half(file)}
     if strange := sorted(file for file in there - known if not _belongs(Path(file))):
         yield Ailment(f"{len(strange)} files in the spool are none of the station's, such as {strange[0]}",
                       _shelver(spool, strange), in_database=False)  # fmt: skip
-    gone = [row for row in rows if row["path"] not in there and row["unspooled_at"] is None]
+    mine = [row for row in rows if Path(row["path"]).is_relative_to(spool)]  # another spool's are not gone
+    gone = [row for row in mine if row["path"] not in there and row["unspooled_at"] is None]
     if waiting := [row for row in gone if row["outcome"] is None]:
         yield Ailment(f"{len(waiting)} pictures of the spool are gone before their turn, such as {waiting[0]['path']}: "
                       "the Line will record them as vanished", None)  # fmt: skip
@@ -255,15 +256,21 @@ def _unspooler(database: Path, ids: Sequence[tuple[object, ...]]) -> Callable[[]
 
 
 def _is_leftover(file: Path) -> bool:
-    return file.name.endswith((".part", ".restoring")) or file.name.startswith(
-        (".station-backup-", ".station-salvage-")
-    )
+    """Of this program: outside the spool its scratch names begin with a dot, somebody's upload does not."""
+    own = file.name.startswith(".") and file.name.endswith((".part", ".restoring"))
+    return own or file.name.startswith((".station-backup-", ".station-salvage-"))
+
+
+def _is_half(file: Path) -> bool:
+    """A picture that was being written into the spool."""
+    return file.suffix == ".part" or _is_leftover(file)
 
 
 def _leftovers(settings: Settings, spool: Path) -> Iterator[Ailment]:
     """What was being written when the power went; nothing writes now."""
     database, bundle = settings.station.database.absolute(), settings.station.bundle.absolute()
-    left = [f for f in (*database.parent.glob("*"), *bundle.parent.glob("*"), *spool.rglob("*")) if _is_leftover(f)]
+    left = [f for f in (*database.parent.glob("*"), *bundle.parent.glob("*")) if _is_leftover(f)]
+    left += [f for f in spool.rglob("*") if _is_half(f)]
     if not left:
         return
 

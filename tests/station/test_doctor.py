@@ -129,6 +129,15 @@ def test_the_spool_and_the_database_that_do_not_agree(read: Settings) -> None:
     assert rows(read.station.database, "SELECT count(*) FROM frames WHERE unspooled_at IS NOT NULL") == [(2,)]
 
 
+def test_what_lies_elsewhere_or_is_somebody_elses_is_left_alone(read: Settings) -> None:
+    upload = read.station.database.parent / "IMG_0001.jpg.part"
+    upload.write_bytes(b"half")
+    change(read, "UPDATE frames SET topic = 't', path = '/another/disk/spool/ridge/a.jpg' WHERE id = 1")
+    assert "no longer in the spool" not in told(read, True)
+    assert upload.exists()
+    assert rows(read.station.database, "SELECT unspooled_at FROM frames WHERE id = 1") == [(None,)]
+
+
 def test_a_picture_that_is_gone_before_its_turn_is_told_and_nothing_is_invented(read: Settings) -> None:
     change(read, f"UPDATE frames SET topic = 't', outcome = NULL, path = '{read.mqtt.spool}/a.jpg' WHERE id = 1")
     for fix in (False, True):
