@@ -88,6 +88,14 @@ def test_the_description_names_every_topic() -> None:
         assert f"`station/hut/{below}" in text, below
 
 
+def test_the_description_speaks_of_every_topic_that_readers_may_read() -> None:
+    text = (CONFIG / "mqtt.md").read_text()
+    rules = (CONFIG.parent / "deploy" / "mosquitto" / "acl").read_text()
+    readable = set(re.findall(r"^topic read station/station/([a-z]+)", rules, flags=re.MULTILINE))
+    assert {"estimates", "census"} <= readable
+    assert {below for below in readable if f"`station/hut/{below}" not in text} == set()
+
+
 @pytest.mark.parametrize(("name", "level"), [("bao", "bao"), ("a/b", "a=2Fb"), ("+", "=2B"), ("\u7af9", "=E7=AB=B9")])
 def test_a_name_is_one_level_of_a_topic(name: str, level: str) -> None:
     assert token(name) == level
