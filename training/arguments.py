@@ -90,7 +90,7 @@ def _add_study(study: argparse.ArgumentParser) -> None:
     study.add_argument(
         "--backbones",
         type=_names,
-        default=["tf_efficientnet_lite0"],
+        default="tf_efficientnet_lite0",
         metavar="all|NAME,...",
         help="networks to compare",
     )

@@ -52,8 +52,10 @@ class Studied:
 def study(plan: Plan, out: Path, resume: bool, now: datetime, say: Say) -> Studied:
     """Goes through all fittings that are not complete, within the budget; then makes the bundle.
 
-    Raises `StudyError`, `ManifestError`, `WeightsError`, `NetworkError`: before any work.
+    Raises `StudyError`, `LossError`, `ManifestError`, `WeightsError`, `NetworkError`: before any work.
     """
+    for course in plan.courses():
+        plan.recipe(course)
     manifests = {name: manifest.read(files) for name, files in plan.data.items()}
     rows = {name: manifest.aged(read) for name, read in manifests.items()}
     plan = plan.of_one_size()

@@ -11,6 +11,7 @@ import pytest
 from station.bundles import OUT_OF_FOLD, read_card
 from tests.training.drawn import SIZE_PX, drawn_manifest
 from training.bench import Source
+from training.losses import LossError
 from training.manifest import ManifestError
 from training.networks import NetworkError
 from training.plan import Plan, StudyError
@@ -162,4 +163,6 @@ def test_mistakes_are_told_before_any_work(plan: Plan, tmp_path: Path) -> None:
         study(replace(plan, networks=("resnet19",)), tmp_path / "a", False, NOW, quiet)
     with pytest.raises(ManifestError):
         study(replace(plan, data={"gone": [tmp_path / "gone.csv"]}), tmp_path / "b", False, NOW, quiet)
+    with pytest.raises(LossError, match="no loss called 'l2'"):
+        study(replace(plan, losses=["l2"]), tmp_path / "c", False, NOW, quiet)
     assert list(tmp_path.iterdir()) == []
