@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ def finetune(
     """Trains `backbone` in place on `lesson`; returns its head, on the CPU.
 
     Deterministic by the schedule's seed on one device.  Where `checkpoint` holds an unfinished run of the same
-    schedule, it goes on from there and ends as if it had never stopped; the file is left to the caller.
+    schedule, network and faces, it goes on from there and ends as if it had never stopped; the file is left to the
+    caller.  Of other faces nothing is taken up: the network would know individuals that are to judge it.
     """
     run = _Run(backbone, lesson, bins, schedule, device, crew)
     run.resume(checkpoint)
@@ -120,7 +122,6 @@ class _Run:
         self.loss = losses.find(schedule.loss)
         self.scale = Scale.of(bins, device)
         self.lesson, self.aside = _divided(lesson, schedule)
-        self.prior = log_prior(torch.from_numpy(bins.labels(lesson.ages_years)))
         self.source, self.folded = backbone, backbone.folded()
         frozen = round(schedule.frozen * len(backbone.stages())) if backbone.pretrained else 0
         network = AgeNetwork(self.folded.form, len(bins.years) - self.loss.outputs_less, frozen)
@@ -130,6 +131,8 @@ class _Run:
         self.weights = sampling.weights(
             self.lesson.ages_years, self.lesson.individuals, schedule.by_age, schedule.by_individual
         )
+        self.prior = log_prior(self._labels(bins))
+        self.identity = _identity(backbone, lesson, bins, schedule)
         self.steps = schedule.epochs * -(-len(self.crops) // schedule.batch)
         self.step = self.epoch = 0
         self.optimizer = self._optimizer()
@@ -143,6 +146,13 @@ class _Run:
         self.chance = torch.Generator().manual_seed(schedule.seed * 1000 + crew.rank)
         self.best_years, self.best_epoch = float("inf"), 0
         self.best: dict[str, Tensor] = {}
+
+    def _labels(self, bins: Bins) -> Tensor:
+        """Soft labels N x K of what is trained on, as often as it is shown."""
+        labels = torch.from_numpy(bins.labels(self.lesson.ages_years))
+        if self.weights is None:
+            return labels
+        return labels * torch.from_numpy(self.weights * len(labels)).float()[:, None]
 
     def _optimizer(self) -> torch.optim.Optimizer:
         groups = [
@@ -217,7 +227,7 @@ class _Run:
     def state(self) -> dict[str, Any]:
         """All that `resume` needs."""
         return {
-            "schedule": repr(self.schedule), "epoch": self.epoch, "step": self.step,
+            "identity": self.identity, "epoch": self.epoch, "step": self.step,
             "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average is not None else {},
             "order": self.order.get_state(), "chance": self.chance.get_state(), "torch": torch.get_rng_state(),
@@ -225,9 +235,9 @@ class _Run:
         }  # fmt: skip
 
     def resume(self, checkpoint: Path | None) -> None:
-        """Goes on where a run of the same schedule was interrupted."""
+        """Goes on where the same run was interrupted."""
         state = checkpoints.read(checkpoint) if checkpoint else None
-        if state is None or state["schedule"] != repr(self.schedule):
+        if state is None or state["identity"] != self.identity:
             return
         self.epoch, self.step = state["epoch"], state["step"]
         self.network.load_state_dict(state["network"])
@@ -247,6 +257,13 @@ class _Run:
         kept.cpu().eval()
         self.source.take(Folded(kept.backbone, self.folded.pairs))
         return Head(kept.head.weight.detach(), kept.head.bias.detach(), self.prior, self.loss.decode)
+
+
+def _identity(backbone: Backbone, lesson: Lesson, bins: Bins, schedule: Schedule) -> str:
+    """SHA-256 of all that makes a run the same: recipe, network, and whose faces of which ages, in order."""
+    parts = [repr(schedule), backbone.name, str(backbone.pretrained), repr((bins.sigma_years, bins.years.tolist()))]
+    parts += [repr(lesson.crops.shape), repr(lesson.ages_years.tolist()), repr(lesson.individuals.tolist())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def outputs(network: AgeNetwork, crops: Pixels, device: torch.device, batch: int = 64) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from training import fit, folds
 from training.bench import Bench, Say
 from training.crew import ALONE
-from training.folds import Indices, Names, Split
+from training.faces import Faces
+from training.folds import Indices, Split
 from training.labels import Bins
 from training.manifest import Manifest, Row
 from training.plan import Plan
@@ -51,12 +52,16 @@ def laid_out(
         manifests=tuple(fit.data(each) for each in manifests),
         known=known,
         fold=fold,
-        folds_sha256=_digest(known.individuals, fold),
+        folds_sha256=_digest(known, fold),
         twins=twins(known.crops, fold),
     )
     return Laid(described, manifests, Bench(known, Bins.for_ages(known.ages_years), device, ALONE), splits, random)
 
 
-def _digest(individuals: Names, fold: Indices) -> str:
-    lines = sorted(f"{name}\t{number}" for name, number in zip(individuals, fold, strict=True))
+def _digest(known: Faces, fold: Indices) -> str:
+    """Of the faces in their order, each with its individual, age and fold."""
+    lines = [
+        f"{row.line}\t{row.individual}\t{row.age_years}\t{row.box}\t{number}"
+        for row, number in zip(known.rows, fold, strict=True)
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -28,7 +28,7 @@ from training.metrics import by_individual, by_stage
 from training.networks import Size
 from training.paired import paired
 from training.parts import Answer, Course, Part
-from training.plan import Plan, begin
+from training.plan import Plan, begin, same_faces
 from training.report import write as report
 from training.report.measures import Measures
 from training.results import Study, Trial
@@ -63,14 +63,15 @@ def study(plan: Plan, out: Path, resume: bool, now: datetime, say: Say) -> Studi
     device = find_device(plan.device, ALONE)
     begin(plan, manifests, out, resume)
     laid = {name: laid_out(plan, name, read, rows[name], out / _CACHE, device, say) for name, read in manifests.items()}
+    same_faces(out, [each.described for each in laid.values()])
     work = _Work(plan, out / _WORK, laid, sizes, say)
     missing = work.do(list(_needed(plan, laid)))
     found = collected(plan, out / _WORK, laid, sizes, now)
     said = findings(found)
     if found.trials:
         _report(found, said, out, say)
-    if found.chosen and not missing and not (out / BUNDLE).exists():
-        _bundle(work, found.chosen, said, out, now)
+    if found.chosen and not missing:
+        missing += _bundle(work, found.chosen, said, out, now)
     return Studied(found, missing, out / BUNDLE if (out / BUNDLE).exists() else None)
 
 
@@ -102,7 +103,7 @@ class _Work:
         with tqdm(total=sum(map(self.cost, needed)), desc="study", unit="", disable=None, bar_format=_BAR) as bar:
             bar.update(bar.total - sum(map(self.cost, left)))
             for done, part in enumerate(left):
-                if self._too_late(part):
+                if self.too_late(part):
                     return len(left) - done
                 self.say(f"[{len(needed) - len(left) + done + 1}/{len(needed)}] {part}{self._left(left[done:])}")
                 answer, _ = self.fitted(part)
@@ -117,7 +118,8 @@ class _Work:
         faces = len(self.laid[part.course.data].described.known.ages_years)
         return float(self.sizes[part.course.network].macs) * faces
 
-    def _too_late(self, part: Part) -> bool:
+    def too_late(self, part: Part) -> bool:
+        """Whether it would end beyond the budget."""
         if self.plan.budget_min is None:
             return False
         expected_s = 0.0 if self.s_per_cost is None else self.s_per_cost * self.cost(part)
@@ -153,16 +155,29 @@ def _split(laid: Laid, part: Part) -> Split:
     return Split(everything, everything[:0])
 
 
-def _bundle(work: _Work, chosen: Trial, said: Sequence[str], out: Path, now: datetime) -> None:
-    """The chosen network, fitted on all faces; its calibration and its figures are those of the folds."""
+def _bundle(work: _Work, chosen: Trial, said: Sequence[str], out: Path, now: datetime) -> int:
+    """The chosen network, fitted on all faces; its calibration and its figures are those of the folds.
+
+    A bundle of what was chosen before other networks were added keeps its version as its name.  Returns how many
+    fittings were left for want of time.
+    """
+    bundle = out / BUNDLE
+    if bundle.exists():
+        card = bundles.read_card(bundle)
+        if card.architecture == chosen.network and card.metrics == dict(chosen.figures):
+            return 0
+        bundle.rename(out / f"{BUNDLE}-{card.version}")
     course = Course(chosen.data, chosen.network, chosen.loss)
     plan, laid, whole = work.plan, work.laid[chosen.data], Part(course, "all")
+    if work.too_late(whole):
+        return 1
     work.say(f"{whole}: the bundle")
     _, fitted = work.fitted(whole)
     answers = [parts.read(Part(course, "fold", k).file(work.folder, "npz")) for k in range(len(laid.splits))]
     unseen, guesses = in_order([answer for answer in answers if answer is not None])
     fitted = replace(fitted, unseen=unseen, guesses_years=guesses, fold=laid.described.fold)
     recipe = Recipe(plan.species, plan.network(chosen.network), schedule=plan.recipe(course), folds=plan.folds)
-    with bundles.writing(out / BUNDLE) as folder:
+    with bundles.writing(bundle) as folder:
         fit.write(folder, fitted, laid.bench, laid.manifests, recipe, now, said)
     whole.file(work.folder, "pt").unlink(missing_ok=True)
+    return 0

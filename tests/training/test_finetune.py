@@ -130,6 +130,15 @@ def test_a_checkpoint_of_another_schedule_is_not_taken_up(tmp_path: Path) -> Non
     assert len(epochs) == other.epochs
 
 
+def test_a_checkpoint_of_other_individuals_is_not_taken_up(tmp_path: Path) -> None:
+    """It knows animals that may have to judge this run."""
+    finetune(small(), lesson(), BINS, SHORT, CPU, tmp_path / "run.pt")
+    others = replace(lesson(), individuals=np.array([f"stranger-{k % 5}" for k in range(10)]))
+    epochs: list[int] = []
+    finetune(small(), others, BINS, SHORT, CPU, tmp_path / "run.pt", watch=lambda _: epochs.append(1))
+    assert len(epochs) == SHORT.epochs
+
+
 def test_training_stops_when_nothing_is_gained() -> None:
     epochs: list[int] = []
     still = replace(SHORT, epochs=9, patience=1, backbone_rate=1e-12, head_rate=1e-12, averaging=0.0)

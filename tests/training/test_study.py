@@ -148,6 +148,27 @@ def test_within_its_budget_it_reports_what_is_complete(plan: Plan, tmp_path: Pat
     assert "not done" in study_summary(found, tmp_path / "out")
 
 
+def test_a_study_is_not_gone_on_with_other_faces(plan: Plan, tmp_path: Path) -> None:
+    """One picture fewer, and the answers of the folds would be laid to other faces."""
+    manifest = drawn_manifest(tmp_path, animals=6, pictures=2)
+    one = replace(plan, data={"full": [manifest]}, networks=plan.networks[:1], budget_min=1e-9)
+    study(one, tmp_path / "out", False, NOW, quiet)
+    (tmp_path / "3.jpg").write_bytes(b"\xff\xd8\xff cut off")
+    with pytest.raises(StudyError, match=r"full '12 faces, .*now '11 faces, "):
+        study(one, tmp_path / "out", True, NOW, quiet)
+
+
+def test_the_bundle_is_of_what_was_chosen_last(plan: Plan, tmp_path: Path) -> None:
+    data = {"full": [drawn_manifest(tmp_path, animals=6, pictures=2)]}
+    worse = replace(plan, data=data, networks=plan.networks[1:], random_folds=0)
+    study(worse, tmp_path / "out", False, NOW, quiet)
+    before = read_card(tmp_path / "out" / "bundle")
+    found = study(replace(worse, networks=plan.networks), tmp_path / "out", True, NOW, quiet)
+    assert found.study.chosen is not None and found.study.chosen.network == plan.networks[0] != before.architecture
+    assert read_card(tmp_path / "out" / "bundle").architecture == plan.networks[0]
+    assert read_card(tmp_path / "out" / f"bundle-{before.version}") == before
+
+
 def test_a_folder_with_a_study_is_not_overwritten(plan: Plan, done: tuple[Studied, Path, list[str]]) -> None:
     with pytest.raises(StudyError, match="--resume"):
         study(plan, done[1], False, NOW, quiet)
