@@ -39,7 +39,7 @@ $(BIN)/python:
 
 $(VENV)/installed: pyproject.toml deploy/constraints.txt | $(BIN)/python
 	@echo "installing what the station needs (some minutes, several GB) ..."
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[openvino]'
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml deploy/constraints.txt | $(BIN)/python

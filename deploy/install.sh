@@ -112,7 +112,7 @@ build() { # the environment $1
     else
         python3 -m venv "$1" &&
             "$1/bin/python" -m pip install --quiet --disable-pip-version-check \
-                --constraint "$SOURCE/deploy/constraints.txt" "$SOURCE"
+                --constraint "$SOURCE/deploy/constraints.txt" "$SOURCE[openvino]"
     fi &&
         { as_station "$1/bin/station" --help >/dev/null || complain "the user station cannot run $1/bin/station"; } &&
         mkdir -p "$1/share/station" &&

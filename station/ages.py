@@ -1,14 +1,15 @@
-"""The running of age models: a bundle's program on a device, a batch at a time.  The one room of torch."""
+"""The running of age models: from a batch of faces to estimates, in the fastest form that the device allows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from station.bundles import GOLDEN, PROGRAM, BundleError, read_card
+from station import prepare
+from station.bundles import PROGRAM, BundleError, read_card
 from station.domain import (
     Duplicate,
     Estimate,
@@ -21,46 +22,72 @@ from station.domain import (
     Reading,
     Rejection,
 )
+from station.golden import TOLERANCE_YEARS, Golden, NoMemory
+from station.on_openvino import OpenVino, installed
+from station.on_torch import Program, versions
+from station.prepare import EXPORTED, Choice, Maker, Memory, Trial
 from station.species import Species
+from station.turns import Turns
 
-GOLDEN_TOLERANCE_YEARS = 0.05
-"""How far an estimate on this device may lie from the one the bundle says it must give."""
+log = logging.getLogger(__name__)
+
+_LONGEST_TRIAL_S = 0.25
+"""How long a batch may take that is run only to measure, in the form as exported."""
 
 
 class Ages:
-    """A loaded bundle.  `read` is called from one thread."""
+    """A loaded bundle.  `read` is called from one thread, `prepare` from another."""
 
     def __init__(self, bundle: Path, device: str = "auto", species: Species | None = None, limit: int = 32) -> None:
         """Loads the program and checks it against the golden outputs.  Raises `BundleError`."""
         self.card = read_card(bundle)
-        self.device = torch.device(_device(device))
+        self.golden = Golden.of(bundle, self.card.bins_years)
+        self.turns = Turns()
+        self.choice = Choice(EXPORTED)
         self._species = species
         self._limit = limit
         self._bins = np.asarray(self.card.bins_years, np.float64)
-        try:
-            program = torch.export.load(bundle / PROGRAM).module()
-        except Exception as error:  # whatever the unpickling of a damaged file raises
-            raise BundleError(f"{bundle / PROGRAM} cannot be loaded: {type(error).__name__}: {error}") from error
-        self._program = program.to(self.device)
+        self._file = bundle / PROGRAM
+        self._program = Program(bundle, device)
+        self.device = str(self._program.device)
+        self._exported = self.form = self._program.as_exported()
         self._check_golden(bundle)
 
     def memory_bytes(self) -> dict[str, int]:
         """Of the device: `allocated` and `reserved` by this program, `free` and `total`; nothing on a CPU."""
-        if self.device.type != "cuda":
-            return {}
-        free, total = torch.cuda.mem_get_info(self.device)
-        allocated, reserved = torch.cuda.memory_allocated(self.device), torch.cuda.memory_reserved(self.device)
-        return {"allocated": allocated, "reserved": reserved, "free": free, "total": total}
+        return self._program.memory_bytes()
 
     def run(self, crops: Pixels) -> tuple[Floats, Floats]:
         """Probabilities over the age bins, N x K, and embeddings, N x E, of crops uint8 N x 3 x S x S."""
-        parts = [self._run(crops[i : i + self._limit]) for i in range(0, len(crops), self._limit)]
+        parts: list[tuple[Floats, Floats]] = []
+        done = 0
+        while done < len(crops):
+            part = crops[done : done + self._limit]
+            try:
+                with self.turns.turn():
+                    parts.append(self._once(part))
+            except NoMemory as error:
+                self._halve(len(part), error)
+            else:
+                done += len(part)
         return np.concatenate([p for p, _ in parts]), np.concatenate([e for _, e in parts])
 
-    def _run(self, crops: Pixels) -> tuple[Floats, Floats]:
-        with torch.inference_mode():
-            probabilities, embedding = self._program(torch.from_numpy(crops).to(self.device))
-            return probabilities.float().cpu().numpy(), embedding.float().cpu().numpy()
+    def _halve(self, size: int, error: NoMemory) -> None:
+        if size == 1:
+            raise RuntimeError(f"{self.device} has no memory even for one face: {error}") from error
+        self._limit = size // 2
+        log.warning("%s has no memory for a batch of %d faces; from now on %d at most", self.device, size, self._limit)
+
+    def _once(self, crops: Pixels) -> tuple[Floats, Floats]:
+        form = self.form
+        try:
+            return form(crops)
+        except RuntimeError as error:
+            if form is self._exported:
+                raise
+            log.warning("%s failed, the model runs as exported from now on: %s", self.choice.form, error)
+            self.form, self.choice = self._exported, prepare.without(self.choice, str(error))
+            return self._exported(crops)
 
     def read(self, batch: Sequence[Portraits | Duplicate | Rejection]) -> list[Outcome]:
         """The batch with its portraits read; what was settled before passes through, in order."""
@@ -90,38 +117,56 @@ class Ages:
             model=self.card.version,
         )
 
+    def makers(self, cache: Path | None) -> dict[str, Maker]:
+        """How each form of the program is made on this device; what is converted for it is kept in `cache`."""
+        return self._makers(self._memory(cache))
+
+    def prepare(self, cache: Path | None, stopped: Callable[[], bool] = lambda: False) -> Choice:
+        """Finds the fastest form of the program on this device, or takes that of last time, and puts it to use.
+
+        Live batches go on meanwhile.  What was found is kept in `cache`, for this program, device and libraries;
+        None: nowhere.  When `stopped` says so, it ends, and what runs goes on running.
+        """
+        memory = self._memory(cache)
+        trial = Trial(self.golden, self.golden.batch(self._trial_size()), self.turns.turn, stopped=stopped)
+        makers = self._makers(memory)
+        known = memory.read()
+        form = prepare.remembered(known, makers, trial) if known else None
+        if known and form:
+            self.form, self.choice = form, known
+        else:
+            memory.forget()
+            self.form, self.choice = prepare.fastest(self._exported, makers, trial)
+            if not stopped():
+                memory.write(self.choice)
+        return self.choice
+
+    def _memory(self, cache: Path | None) -> Memory:
+        return Memory(cache, self._file, (*versions(self._program.device), str(installed())))
+
+    def _makers(self, memory: Memory) -> dict[str, Maker]:
+        """How each form is made, the one that wins most often first."""
+        makers: dict[str, Maker] = {EXPORTED: lambda: self._exported}
+        if self.device == "cpu" and installed():
+            converted = OpenVino(self._program.exported, self.card.input_px, memory.folder)
+            makers |= {f"openvino {precision}": converted.maker(precision) for precision in ("bf16", "f32")}
+        return makers | self._program.forms()
+
+    def _trial_size(self) -> int:
+        """How many pictures are run at a time to measure."""
+        small = min(4, self._limit)
+        trial = Trial(self.golden, self.golden.batch(small), self.turns.turn)
+        rate = max(trial.rate(self._exported), trial.rate(self._exported))
+        return max(small, min(self._limit, int(rate * _LONGEST_TRIAL_S)))
+
     def _check_golden(self, bundle: Path) -> None:
         try:
-            with np.load(bundle / GOLDEN) as golden:
-                inputs, wanted = golden["inputs"], golden["probabilities"]
-        except Exception as error:  # whatever the unpacking of a damaged file raises
-            raise BundleError(
-                f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
-            ) from error
-        try:
-            got, _ = self.run(inputs)
+            off = self.golden.off_years(self._exported)
         except (OSError, ValueError, TypeError, IndexError, RuntimeError, AssertionError) as error:
             raise BundleError(f"{bundle}: the golden check cannot be made: {error}") from error
-        if got.shape != (len(inputs), len(self._bins)):
+        if not off <= TOLERANCE_YEARS:
             raise BundleError(
-                f"{bundle}: the program gives {got.shape[-1]} ages where the card names {len(self._bins)}"
+                f"{bundle} fails its golden check on {self.device}: an estimate is off by {off:.3f} years, "
+                f"more than {TOLERANCE_YEARS}; copy the bundle afresh, or fit it again with these libraries "
+                f"({', '.join(versions(self._program.device))})"
             )
-        if wanted.shape != got.shape:
-            raise BundleError(f"{bundle / GOLDEN} holds {wanted.shape} golden outputs where {got.shape} are needed")
-        worst = float(np.abs((got - wanted) @ self._bins).max(initial=0.0))
-        if not worst <= GOLDEN_TOLERANCE_YEARS:
-            raise BundleError(
-                f"{bundle} fails its golden check on {self.device}: an estimate is off by {worst:.3f} years, "
-                f"more than {GOLDEN_TOLERANCE_YEARS}; copy the bundle afresh, or fit it again with this torch "
-                f"({torch.__version__})"
-            )
-
-
-def _device(wanted: str) -> str:
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise BundleError(
-            f"device = {wanted!r}, but torch sees no GPU: use device = 'auto' or 'cpu', or mend the driver"
-        )
-    return wanted

@@ -28,6 +28,7 @@ from station.line import Camera, Limits, Look, Pace, line
 from station.logs import about
 from station.mailroom import Mailroom, opened
 from station.meter import Meter
+from station.prepare import cache_folder
 from station.rounds import Rounds
 from station.settings import Settings
 from station.shortage import Problems, Waiting
@@ -38,6 +39,9 @@ from station.times import Clock
 from station.web import Web
 
 log = logging.getLogger(__name__)
+
+_PREPARING_ENDS_S = 10
+"""How long a stop waits for a compiler, which cannot be interrupted."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,31 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        yield Station(store, ages, bell, folders, look, pace, clock, Meter(), problems, herald)
+        with _prepared(ages, bell, how.program):
+            yield Station(store, ages, bell, folders, look, pace, clock, Meter(), problems, herald)
         store.end_run(clock())
+
+
+@contextmanager
+def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
+    """Looks for the fastest form of the model beside the block, which does not wait for it."""
+    ended = threading.Event()
+
+    def prepare() -> None:
+        try:
+            log.info("%s runs %s", ages.device, ages.prepare(cache_folder(os.environ), ended.is_set))
+        except BaseException as error:  # noqa: BLE001  carried to the Line
+            bell.fail(error)
+
+    thread = threading.Thread(target=prepare, name="prepare", daemon=True)
+    if program == "fastest":
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if program == "fastest":
+            thread.join(_PREPARING_ENDS_S)
 
 
 def find_species(wanted: str, of_bundle: str) -> species.Species | None:

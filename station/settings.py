@@ -63,6 +63,10 @@ class Line(_Section):
     """How the pictures are worked on."""
 
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    program: Literal["fastest", "exported"] = Field(
+        "fastest",
+        description="how the model runs; fastest: measured here, within 0.05 years of exported: as the bundle holds it",
+    )
     workers: int = Field(2, ge=1, le=64, description="threads that read and decode pictures")
     batch_faces: int = Field(32, ge=1, le=4096, description="faces in a batch at most")
     linger_s: float = Field(0.2, ge=0, le=60, description="seconds a face waits for others to fill its batch")

@@ -15,7 +15,8 @@ from tests.bare import ROOT, run_with_only, with_dependencies
 ROOMS = {
     "watchdog": {"station/intake.py"},
     "paho": {"station/broker.py"},
-    "torch": {"station/ages.py", "training"},
+    "torch": {"station/on_torch.py", "station/on_openvino.py", "training"},
+    "openvino": {"station/on_openvino.py"},
     "PIL": {"station/pictures.py"},
     "sqlite_utils": {
         "station/schema.py",

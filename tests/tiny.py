@@ -47,13 +47,16 @@ def card(**changes: object) -> Card:
     return Card(**(fields | changes))  # type: ignore[arg-type]
 
 
-def tiny_bundle(folder: Path, golden_is_wrong: bool = False, **changes: object) -> Path:
+def tiny_bundle(
+    folder: Path, golden_is_wrong: bool = False, network: torch.nn.Module | None = None, size_px: int = SIZE_PX,
+    **changes: object,
+) -> Path:  # fmt: skip
     """Writes the bundle; `golden_is_wrong`: it says that it must give other ages."""
     crops = torch.randint(
-        0, 256, (4, 3, SIZE_PX, SIZE_PX), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        0, 256, (4, 3, size_px, size_px), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     program = torch.export.export(
-        Brightness(), (crops,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},)
+        network or Brightness(), (crops,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},)
     )
     with writing(folder) as scratch:
         torch.export.save(program, scratch / PROGRAM)
@@ -64,5 +67,5 @@ def tiny_bundle(folder: Path, golden_is_wrong: bool = False, **changes: object) 
             probabilities=np.roll(probabilities.numpy(), 1, axis=1) if golden_is_wrong else probabilities.numpy(),
             embedding=embedding.numpy(),
         )
-        (scratch / CARD).write_text(card(**changes).to_json())
+        (scratch / CARD).write_text(card(**{"input_px": size_px} | changes).to_json())
     return folder

@@ -8,7 +8,22 @@ import torch
 
 from station.ages import Ages
 from station.bundles import CARD, GOLDEN, PROGRAM, BundleError, Card, read_card
-from station.domain import WHOLE, CaptureTime, Duplicate, Face, Facts, Frame, Observed, Portraits, Rejection, TimeSource
+from station.domain import (
+    WHOLE,
+    CaptureTime,
+    Duplicate,
+    Face,
+    Facts,
+    Floats,
+    Frame,
+    Observed,
+    Pixels,
+    Portraits,
+    Rejection,
+    TimeSource,
+)
+from station.golden import TOLERANCE_YEARS, NoMemory
+from station.prepare import EXPORTED
 from station.species import find
 from tests.bare import run_without
 from tests.tiny import SIZE_PX, card, tiny_bundle
@@ -131,3 +146,90 @@ print(Ages(Path({str(bundle)!r}), "cpu").run(np.zeros((3, 3, {SIZE_PX}, {SIZE_PX
 """
     done = run_without(("torchvision", "timm", "training"), program)
     assert done.stdout.strip() == "(3, 11)", done.stderr
+
+
+@pytest.fixture(scope="module")
+def convolving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose program is worth preparing: a convolution, slow enough for a difference to be measured."""
+
+    class Convolving(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first = torch.nn.Conv2d(3, 32, 3, 2)
+            self.second = torch.nn.Conv2d(32, 32, 3)
+            self.head = torch.nn.Linear(32, 11)
+
+        def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            seen = self.second(torch.relu(self.first(crops.float() / 255))).relu().mean((2, 3))
+            return torch.softmax(self.head(seen), dim=1), seen
+
+    return tiny_bundle(
+        tmp_path_factory.mktemp("convolving") / "b", network=Convolving().eval().requires_grad_(False), size_px=128
+    )
+
+
+def test_every_form_gives_what_the_program_gives(convolving: Path, tmp_path: Path) -> None:
+    ages = Ages(convolving, "cpu")
+    makers = ages.makers(tmp_path / "cache")
+    assert {"openvino f32", "openvino bf16", "channels-last", "channels-last bf16"} < set(makers)
+    for name, make in makers.items():
+        assert ages.golden.off_years(make()) <= TOLERANCE_YEARS, name
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 33])
+def test_a_form_takes_any_batch(convolving: Path, tmp_path: Path, count: int) -> None:
+    ages = Ages(convolving, "cpu")
+    crops = ages.golden.batch(count)
+    wanted = ages.run(crops)
+    for make in ages.makers(tmp_path / "cache").values():
+        for got, want in zip(make()(crops), wanted, strict=True):
+            assert got == pytest.approx(want, abs=0.02)
+
+
+def test_what_was_chosen_serves_and_is_taken_again(convolving: Path, tmp_path: Path) -> None:
+    ages = Ages(convolving, "cpu")
+    before = ages.run(ages.golden.batch(8))[0]
+    choice = ages.prepare(tmp_path / "cache")
+    assert ages.run(ages.golden.batch(8))[0] == pytest.approx(before, abs=0.02)
+    assert set(choice.rates) | set(choice.refused) == set(ages.makers(tmp_path / "cache"))
+    assert Ages(convolving, "cpu").prepare(tmp_path / "cache") == choice
+
+
+def test_a_damaged_memory_is_made_anew(convolving: Path, tmp_path: Path) -> None:
+    Ages(convolving, "cpu").makers(tmp_path / "cache")["openvino f32"]()
+    (kept,) = (tmp_path / "cache").rglob("program.bin")
+    kept.write_bytes(b"")
+    (kept.parent.parent / "choice.json").write_text('{"form": "openvino f32"}')
+    choice = Ages(convolving, "cpu").prepare(tmp_path / "cache")
+    assert "openvino f32" in choice.rates
+    assert kept.stat().st_size > 0
+
+
+def test_without_memory_for_a_batch_the_half_of_it_is_run_and_remembered(bundle: Path) -> None:
+    ages = Ages(bundle, "cpu")
+    sizes: list[int] = []
+    whole = ages.form
+
+    def small(crops: Pixels, /) -> tuple[Floats, Floats]:
+        sizes.append(len(crops))
+        if len(crops) > 5:
+            raise NoMemory("out of memory")
+        return whole(crops)
+
+    ages.form = small
+    shades = crops(*range(0, 200, 10))
+    assert [round(ages.estimate(p).age_years) for p in ages.run(shades)[0]][::10] == [1, 4]
+    assert sizes == [20, 10, 5, 5, 5, 5]
+
+
+def test_a_form_that_fails_while_it_serves_gives_way_to_the_program(bundle: Path) -> None:
+    ages = Ages(bundle, "cpu")
+    wanted = ages.run(crops(51))[0]
+
+    def broken(crops: Pixels, /) -> tuple[Floats, Floats]:
+        raise RuntimeError("an unexpected shape")
+
+    ages.form = broken
+    assert ages.run(crops(51))[0] == pytest.approx(wanted)
+    assert ages.choice.form == EXPORTED

@@ -1,0 +1,101 @@
+"""A bundle's program run by OpenVINO, where that is installed: the fastest way on a processor.
+
+The program is converted once and kept beside the choice of it.  OpenVINO's own `convert_model` is gone around: it
+reports each use over the internet.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from station.domain import Floats, Pixels
+from station.golden import Form
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+_FILE = "program.xml"
+
+
+def installed() -> str | None:
+    """Which version is there; None: none is."""
+    try:
+        return f"openvino {version('openvino')}"
+    except PackageNotFoundError:
+        return None
+
+
+class OpenVino:
+    """A program in OpenVINO's own form, converted when it is first wanted and kept in `folder`; None: in none."""
+
+    def __init__(self, program: ExportedProgram, input_px: int, folder: Path | None) -> None:
+        self._program, self._input_px, self._folder = program, input_px, folder
+
+    def maker(self, precision: str) -> Callable[[], Form]:
+        """Makes the form that computes in `precision`, f32 or bf16.
+
+        It raises what OpenVINO raises, RuntimeError mostly, and OSError.
+        """
+        return lambda: self._form(precision)
+
+    def _form(self, precision: str) -> Form:
+        if self._folder is not None:
+            kept = self._folder / "openvino" / _FILE
+            if not kept.exists():
+                self._keep(kept.parent)
+            return _loaded(kept, precision)
+        with tempfile.TemporaryDirectory() as scratch:
+            return _loaded(self._converted(Path(scratch)), precision)
+
+    def _keep(self, folder: Path) -> None:
+        """Converts into a folder that is there when it is complete."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            whole = Path(scratch) / folder.name
+            whole.mkdir()
+            self._converted(whole)
+            if not folder.exists():
+                whole.rename(folder)
+
+    def _converted(self, folder: Path) -> Path:
+        import openvino  # noqa: PLC0415
+        from openvino.frontend import FrontEndManager  # noqa: PLC0415
+        from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder  # noqa: PLC0415
+
+        root = logging.getLogger()
+        root.addFilter(_matters)
+        try:
+            decoder = TorchFXPythonDecoder.from_exported_program(self._program)
+        finally:
+            root.removeFilter(_matters)
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+        model.reshape([-1, 3, self._input_px, self._input_px])
+        openvino.save_model(model, folder / _FILE, compress_to_fp16=False)
+        return folder / _FILE
+
+
+def _loaded(file: Path, precision: str) -> Form:
+    import openvino  # noqa: PLC0415
+
+    how = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    request: Any = openvino.Core().compile_model(file, "CPU", how).create_infer_request()
+
+    def run(crops: Pixels, /) -> tuple[Floats, Floats]:
+        request.infer([np.ascontiguousarray(crops)], share_inputs=True)
+        probabilities, embedding = (np.array(request.get_output_tensor(i).data, np.float32) for i in (0, 1))
+        return probabilities, embedding
+
+    return run
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """OpenVINO warns of operations that this torch no longer takes apart; the conversion says what it lacks."""
+    return "not found in decomp table" not in str(record.msg)
