@@ -1,0 +1,120 @@
+"""`station scan` on face JPEGs, against the limit that decoding and the model set together.
+
+python -m tests.benchmarks.limit BUNDLE [BUNDLE ...] [--pictures 2000] [--json FILE]
+
+Decode-only reads, decodes and crops with the Line's workers; model-only runs full batches.  On shared cores their
+times add; on a GPU the slower one rules.  The scan is the whole station: ledger, hashes, times, outcomes committed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from station import daemon, settings
+from station.ages import Ages
+from station.domain import WHOLE
+from station.flow import parallel
+from station.pictures import Picture
+from station.prepare import cache_folder
+from tests.benchmarks.figures import in_turns, told
+from tests.benchmarks.pictures import face_files
+
+BATCH = 32
+
+
+def decoded(files: list[Path], ages: Ages, workers: int) -> int:
+    """All files read, decoded and cropped."""
+
+    def crop(file: Path) -> int:
+        picture = Picture(file.read_bytes())
+        return len(picture.crops([WHOLE], ages.card.input_px, ages.card.crop_margin))
+
+    return sum(parallel(crop, files, workers))
+
+
+def read(ages: Ages, count: int) -> int:
+    """So many faces through the model, in full batches."""
+    batch = ages.golden.batch(BATCH)
+    for _ in range(count // BATCH):
+        ages.run(batch)
+    return count // BATCH * BATCH
+
+
+def scanned(folder: Path, bundle: Path, scratch: Path, workers: int, numbers: Counter[str]) -> int:
+    """All files through the station, into a new database."""
+    numbers["scan"] += 1
+    given = settings.of(
+        {
+            "station": {"database": scratch / f"{numbers['scan']}.db", "bundle": bundle},
+            "line": {"workers": workers, "batch_faces": BATCH},
+            "cameras": {"ridge": {"folder": folder}},
+        }
+    )
+    with daemon.composed(given, lambda: datetime.now(UTC)) as station:
+        station.ages.prepare(CACHE)  # a daemon has done so long ago
+        began = time.perf_counter()
+        done = sum(len(outcomes) for outcomes in station.scan())
+        numbers["seconds_1e9"] = int(1e9 * (time.perf_counter() - began))
+    return done
+
+
+CACHE = cache_folder({"XDG_CACHE_HOME": tempfile.gettempdir()})
+
+
+def main() -> None:
+    """All bundles, one after the other."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bundles", nargs="+", type=Path)
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    figures: dict[str, float | str] = {}
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        files = face_files(scratch / "pictures", args.pictures)
+        for bundle in args.bundles:
+            figures |= compared(bundle, files, scratch / bundle.name, args.workers, args.rounds)
+    told("end to end against the limit", figures, args.json)
+
+
+def compared(bundle: Path, files: list[Path], scratch: Path, workers: int, rounds: int) -> dict[str, float | str]:
+    """The three rates of one bundle, in turns, and what follows."""
+    scratch.mkdir()
+    ages = Ages(bundle, "auto", limit=BATCH)
+    choice = ages.prepare(CACHE)
+    numbers: Counter[str] = Counter()
+    scans: list[float] = []
+
+    def scan() -> int:
+        done = scanned(files[0].parent, bundle, scratch, workers, numbers)
+        scans.append(done / numbers["seconds_1e9"] * 1e9)
+        return done
+
+    rates = in_turns(
+        {"decode": partial(decoded, files, ages, workers), "model": partial(read, ages, len(files)), "scan": scan},
+        rounds,
+    )
+    scanning = sorted(scans[1:])[len(scans[1:]) // 2]
+    decode, model = rates["decode"], rates["model"]
+    limit = min(decode, model) if ages.device != "cpu" else 1 / (1 / decode + 1 / model)
+    name = ages.card.architecture
+    return {
+        f"{name}: form": choice.form,
+        f"{name}: decode only, images/s": decode,
+        f"{name}: model only, images/s": model,
+        f"{name}: limit, images/s": limit,
+        f"{name}: scan, images/s": scanning,
+        f"{name}: scan / limit": scanning / limit,
+    }
+
+
+if __name__ == "__main__":
+    main()
