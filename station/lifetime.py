@@ -22,8 +22,8 @@ from station.species import Species
 
 __all__ = ["AgeReading", "BirthDate", "Facts", "FactsError", "Season", "Series", "birth_date", "birth_dates", "series"]
 
-_REACH_OLDEST = 0.01
-"""The share of animals that get as old as the species' longevity says."""
+_REACH_OLDEST = 0.1
+"""How likely an animal is to be as old as its species gets, against newly born: it favours the young only weakly."""
 _OLDER_YET = 1.1
 """Nobody gets older than this many times the longevity."""
 _OUT_OF_SEASON = 0.05

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ from station.learning import Calibration, Curves, learn
 from station.readings import Nature, Numbers
 
 OLDEST_YEARS = 120.0
-WRONG = 0.03
-"""The share of wrong pictures that is reckoned with."""
+WRONG = 0.08
+"""The share of an animal's pictures that is reckoned to show another one, or nothing: names are given by a machine."""
+_GROSS = 0.03
+"""The share of a table's estimates that are grossly wrong, though people looked whom they show."""
 _TABLE_YEARS = 0.05
 _UNKNOWN_TAU, _UNKNOWN_SIGMA = 4.0, 4.0
 """Of a model that nothing is known of."""
@@ -61,13 +63,13 @@ class Response:
     @classmethod
     def learnt(cls, calibration: Calibration) -> Response:
         """Learnt from animals of known age."""
-        return cls.from_curves(learn(calibration, WRONG))
+        return cls.from_curves(learn(calibration, _GROSS), WRONG)
 
     @classmethod
-    def from_curves(cls, curves: Curves) -> Response:
+    def from_curves(cls, curves: Curves, wrong: float) -> Response:
         """Tabulated, so that a look is quick."""
         mean, tau, sigma = curves.at(_ages())
-        return cls(mean, tau, sigma, curves.nature)
+        return cls(mean, tau, sigma, replace(curves.nature, wrong=wrong))
 
     def at(self, ages_years: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Mean, tau and sigma at true ages; before birth as at birth."""
