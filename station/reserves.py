@@ -77,8 +77,8 @@ def lives(course: Course, start: int, rng: Generator) -> Lives:
     """The animals of the `course.days` days from `start` on, a date ordinal."""
     survival = _survival()
     ages = _drawn(survival, rng.random(course.animals))
-    born = _on_a_birthday(start - (ages * DAYS_PER_YEAR).astype(np.int64), start, course, rng)
-    born, came, female = [born], [np.minimum(born, start)], [rng.random(course.animals) < 0.5]
+    there = _on_a_birthday(start - (ages * DAYS_PER_YEAR).astype(np.int64), start, course, rng)
+    born, came, female = [there], [there], [rng.random(course.animals) < 0.5]
     end = start + course.days
     for year in range(start, end, 365):
         length = min(365, end - year)
@@ -104,9 +104,7 @@ def _lived(
     return Lives(names, tuple(np.where(female, "f", "m").tolist()), born, came, np.maximum(died, came + 1))
 
 
-def _cubs(
-    born: Days, female: npt.NDArray[np.bool_], year: int, length: int, course: Course, rng: Generator
-) -> Days:
+def _cubs(born: Days, female: npt.NDArray[np.bool_], year: int, length: int, course: Course, rng: Generator) -> Days:
     """The birth days of a year's cubs; their mothers are those of the right age, dead or not by then."""
     ages = (year - born) / DAYS_PER_YEAR
     mothers = female & (ages >= _FERTILE_YEARS[0]) & (ages <= _FERTILE_YEARS[1])

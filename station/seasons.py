@@ -27,14 +27,15 @@ class Eye:
     """How the simulated model sees an age: drawn to the middle, with a bias an animal and noise a picture."""
 
     ceiling_years: float = 20.0
-    """The estimate that no age gets beyond, on average."""
+    """The estimate that no age gets beyond, on average; infinite: it is right on average."""
     too_old_years: float = 0.5
     """What it says of the newly born."""
+    tau_years: float = 0.25
+    sigma_years: float = 0.25
+    """Spreads of bias and noise at birth."""
     tau_share: float = 0.15
     sigma_share: float = 0.22
-    """Spreads at an age, as a share of it."""
-    least_years: float = 0.25
-    """Added to either."""
+    """What they gain with each year of age."""
     fading: float = math.inf
     """As in `station.readings.Nature`."""
     freedom: float = 5.0
@@ -47,11 +48,13 @@ class Eye:
         """Some model or other."""
         ceiling, too_old, tau, sigma = rng.uniform((15, 0.2, 0.08, 0.12), (28, 1.2, 0.25, 0.35)).tolist()
         fading = math.inf if rng.random() < 0.5 else float(rng.uniform(0.5, 2.0))
-        return cls(ceiling, too_old, tau, sigma, 0.3, fading, float(rng.uniform(4, 12)))
+        return cls(ceiling, too_old, 0.3, 0.3, tau, sigma, fading, float(rng.uniform(4, 12)))
 
     def mean_years(self, ages_years: Numbers) -> Numbers:
         """The mean estimate at a true age."""
-        mean: Numbers = self.too_old_years + self.ceiling_years * -np.expm1(-ages_years / self.ceiling_years)
+        if math.isinf(self.ceiling_years):
+            return self.too_old_years + ages_years
+        mean: Numbers = self.too_old_years - self.ceiling_years * np.expm1(-ages_years / self.ceiling_years)
         return mean
 
     def estimates(self, ages_years: Numbers, who: Days, bursts: Days, rng: Generator) -> Numbers:
@@ -61,7 +64,8 @@ class Eye:
         share = math.sqrt(self.burst_share) if shown else 1.0
         noise = noise + share * self._noise(int(bursts.max(initial=-1)) + 1, rng)[bursts]
         bias = _fading(np.log1p(ages_years), who, self.fading, rng)
-        tau, sigma = (self.least_years + share * ages_years for share in (self.tau_share, self.sigma_share))
+        tau = self.tau_years + self.tau_share * ages_years
+        sigma = self.sigma_years + self.sigma_share * ages_years
         said: Numbers = self.mean_years(ages_years) + tau * bias + sigma * noise
         return np.maximum(said, 0)
 
