@@ -35,6 +35,7 @@ class StationError(Exception):
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
+    ├── ReviewError        station.review     a file of answers cannot be read or written
     ├── ExportError        station.camtrap.package  the data cannot be handed over
     ├── DetectionsError    station.megadetector     the results file cannot be written
     ├── ManifestError      training.manifest  a training manifest is wrong

@@ -13,6 +13,7 @@ import pytest
 
 from station.camtrap.check import mistakes
 from station.camtrap.schema import FOLDER, STANDARD, columns
+from station.copies import copy_database
 from tests.conftest import picture
 from tests.station.test_commands import station
 from tests.station.test_line import rows
@@ -44,19 +45,26 @@ timezone = "-07:00"
 """
 
 
-@pytest.fixture
-def ridge(tmp_path: Path, bundle: Path) -> Path:
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     """Two animals at one camera, one picture before the deployment began, and one with an impossible clock."""
     taken = {
         "bao/1.jpg": "2026:05:01 10:00:00", "bao/2.jpg": "2026:05:01 10:20:00", "xin/3.jpg": "2026:05:01 10:45:00",
         "xin/4.jpg": "2026:05:01 11:30:00", "bao/5.jpg": "2026:03:01 10:00:00", "bao/6.jpg": "2041:03:01 10:00:00",
     }  # fmt: skip
+    folder = tmp_path_factory.mktemp("ridge")
     for number, (name, when) in enumerate(taken.items()):
-        (tmp_path / "card" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "card" / name).write_bytes(picture(60 + 20 * number, when, seed=number))
+        (folder / "card" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "card" / name).write_bytes(picture(60 + 20 * number, when, seed=number))
+    station("scan", folder / "card", "--camera", "ridge", "--pattern", "{individual}", "--recursive", "--model",
+            bundle, "--db", folder / "s.db", "--timezone", "+08:00")  # fmt: skip
+    return folder / "s.db"
+
+
+@pytest.fixture
+def ridge(tmp_path: Path, scanned: Path, bundle: Path) -> Path:
+    copy_database(scanned, tmp_path / "s.db")
     (tmp_path / "station.toml").write_text(SETTINGS.format(bundle=bundle))
-    station("scan", tmp_path / "card", "--camera", "ridge", "--pattern", "{individual}", "--recursive", "--model",
-            bundle, "--db", tmp_path / "s.db", "--timezone", "+08:00")  # fmt: skip
     return tmp_path
 
 
@@ -169,12 +177,19 @@ def test_pictures_go_along_when_that_is_asked_for_and_never_with_a_rounded_place
         assert hashlib.sha256((ridge / "dp" / row["filePath"]).read_bytes()).hexdigest().startswith(row["mediaID"])
 
 
-@pytest.fixture
-def field(tmp_path: Path, bundle: Path, data: Path) -> Path:
+@pytest.fixture(scope="module")
+def boxed(tmp_path_factory: pytest.TempPathFactory, bundle: Path, data: Path) -> Path:
     """Real camera-trap pictures with the detector's boxes, some with people."""
-    (tmp_path / "station.toml").write_text(SETTINGS.format(bundle=bundle) + MORE)
+    db = tmp_path_factory.mktemp("field") / "s.db"
     station("scan", data / "camera_traps" / "field", "--recursive", "--camera", "field", "--faces", "megadetector",
-            "--model", bundle, "--db", tmp_path / "s.db", "--timezone", "-07:00")  # fmt: skip
+            "--model", bundle, "--db", db, "--timezone", "-07:00")  # fmt: skip
+    return db
+
+
+@pytest.fixture
+def field(tmp_path: Path, boxed: Path, bundle: Path) -> Path:
+    copy_database(boxed, tmp_path / "s.db")
+    (tmp_path / "station.toml").write_text(SETTINGS.format(bundle=bundle) + MORE)
     return tmp_path
 
 
