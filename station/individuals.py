@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from station.bundles import Identity
-from station.domain import Verdict
+from station.domain import Observed, Outcome, Verdict
 
 BEST = 3
 """So many of an individual's faces are asked: one alone may be a chance likeness, all are from too many sides."""
@@ -134,3 +134,16 @@ def provisional(species: str, digest: str, taken: Collection[str]) -> str:
     kind = species.replace("_", "-")
     names = (f"{kind}-{digest[:length]}" for length in range(4, len(digest) + 1))
     return next(name for name in names if name not in taken)
+
+
+def recognise(outcome: Outcome) -> Outcome:
+    """By people's word alone: the path's individual, if the frame shows one face; of two faces it names neither."""
+    if isinstance(outcome, Observed) and (said := said_of(outcome)):
+        named = replace(outcome.observations[0], individual=said)
+        return replace(outcome, observations=(named,))
+    return outcome
+
+
+def said_of(outcome: Observed) -> str | None:
+    """Whom the path or topic names."""
+    return outcome.frame.individual if len(outcome.observations) == 1 else None
