@@ -40,14 +40,14 @@ CERTAINLY_WRONG = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """The log odds that two faces are of one animal, at a cosine: `slope` x it + `intercept`."""
+    """The log odds that a face is of an individual rather than of another, at a similarity: slope x it + intercept."""
 
     slope: float = 12.0
     intercept: float = -6.0
 
-    def probability(self, cosine: float | None) -> float:
-        """Without a cosine nothing is known."""
-        return 0.5 if cosine is None else 1 / (1 + math.exp(-(self.slope * cosine + self.intercept)))
+    def probability(self, similarity: float | None) -> float:
+        """Without a similarity nothing is known."""
+        return 0.5 if similarity is None else 1 / (1 + math.exp(-(self.slope * similarity + self.intercept)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,27 @@ class Ledger:
             return None
         return float(self.vectors[one] @ self.vectors[other])
 
+    def similarity(self, face: int, individual: str) -> float | None:
+        """Of a face to an individual, as the gallery reckons it."""
+        cosines = [self.cosine(face, own["face"]) for own in self._elsewhere(face, individual)]
+        known = sorted(cosine for cosine in cosines if cosine is not None)
+        return float(np.mean(known[-BEST:])) if known else None
+
     def likest(self, face: int, individual: str) -> int | None:
         """The face of an individual, in another picture, that is most like a face; else its newest."""
-        profile = self.profiles.get(individual)
-        frame = next((own["frame"] for own in profile.faces if own["face"] == face), None) if profile else None
-        others = [own for own in _newest(profile) if own["face"] != face and own["frame"] != frame] if profile else []
+        others = self._elsewhere(face, individual)
         if not others:
             return None
         best = max(others, key=lambda own: (self.cosine(face, own["face"]) or -1.0, own["captured_at"] or ""))
         return int(best["face"])
+
+    def _elsewhere(self, face: int, individual: str) -> list[Row]:
+        """The individual's newest faces in other pictures."""
+        profile = self.profiles.get(individual)
+        if profile is None:
+            return []
+        frame = next((own["frame"] for own in profile.faces if own["face"] == face), None)
+        return [own for own in _newest(profile) if own["frame"] != frame]
 
 
 def ledger(db: Database, profiles: Iterable[Profile], odds: Odds, since: datetime) -> Ledger:
@@ -145,7 +157,7 @@ def together(of: Ledger) -> Iterator[Question]:
             for face in frame:
                 other = of.likest(face, id)
                 if other is not None and (face, id) not in of.confirmed:
-                    p = of.odds.probability(of.cosine(face, other))
+                    p = of.odds.probability(of.similarity(face, id))
                     yield Question(
                         "together", face, other, id, id, p, CERTAINLY_WRONG - p,
                         f"one picture shows {profile.name} twice",
@@ -207,7 +219,7 @@ def swaps(of: Ledger) -> Iterator[Question]:
         other = of.likest(strange, id) if strange is not None else None
         if strange is None or other is None:
             continue
-        p = of.odds.probability(of.cosine(strange, other))
+        p = of.odds.probability(of.similarity(strange, id))
         stake = ONE_ANIMAL if of.in_window(id) else PART
         rate = profile.ageing.years_per_year
         why = f"{profile.name} ages {rate:.1f} years a year: two animals may go by this name"

@@ -32,7 +32,9 @@ ROOMS = {
         "station/camtrap",
         "station/megadetector.py",
         "station/hearing.py",
+        "station/embeddings.py",
     },
+    "usearch": {"station/gallery.py"},
     "sqlite3": {
         "station/copies.py",
         "station/doctor.py",
