@@ -24,6 +24,7 @@ ROOMS = {
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",
+        "station/doctor.py",
         "station/people.py",
         "station/place.py",
         "station/profiles.py",
