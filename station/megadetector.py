@@ -34,10 +34,10 @@ class DetectionsError(StationError):
 
 def export(db: Database, file: Path, now: datetime, detector: str) -> int:
     """Writes the file, complete or not at all; how many pictures are in it.  Paths count from its pictures' folder."""
-    paths = [path for (path,) in db.execute(f"SELECT DISTINCT path FROM ({_FRAMES})").fetchall()]
-    if not paths:
+    first, last = db.execute(f"SELECT min(path), max(path) FROM ({_FRAMES})").fetchone()
+    if first is None:
         raise DetectionsError("there is nothing to export: no picture of a folder was looked at yet")
-    root = os.path.commonpath([str(Path(path).parent) for path in paths])
+    root = os.path.commonpath([str(Path(path).parent) for path in (first, last)])  # all others begin alike
     scratch = file.with_name(f".{file.name}.part")
     try:
         with scratch.open("w", encoding="utf-8") as out:

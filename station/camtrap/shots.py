@@ -16,6 +16,8 @@ from station.words import Verb, standing
 
 APART = timedelta(minutes=30)
 """Pictures of one camera further apart than this are independent."""
+LONGEST = timedelta(days=1)
+"""A camera that takes a picture every few minutes has an event a day."""
 _SHOTS = """
 SELECT frames.id AS frame, camera, path, file_name, digest, captured_at, coalesce(people, 0) AS people,
     frames.individual AS path_says, make, frames.model AS camera_model, done_at,
@@ -68,7 +70,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Pictures of one camera less than half an hour apart."""
+    """Pictures of one camera, each less than half an hour after the last."""
 
     camera: str
     shots: tuple[Shot, ...]
@@ -93,7 +95,7 @@ def events(
     for shot in _shots(db, camera, judges):
         if (begin and shot.at < begin) or (end and shot.at > end):
             continue
-        if current and shot.at - current[-1].at > APART:
+        if current and (shot.at - current[-1].at > APART or shot.at - current[0].at > LONGEST):
             yield Event(camera, tuple(current))
             current = []
         current.append(shot)
