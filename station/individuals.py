@@ -17,8 +17,9 @@ import numpy.typing as npt
 from station.bundles import Identity
 from station.domain import Observed, Outcome, Verdict
 
-BEST = 3
-"""So many of an individual's faces are asked: one alone may be a chance likeness, all are from too many sides."""
+BEST, BEST_SHARE = 3, 3
+"""Of an individual's faces the best three are asked, of few the best third: one alone may be a chance likeness, all are
+from too many sides."""
 NEWCOMERS = 0.2
 """The probability, before anything is seen, that a face is of nobody known."""
 VETO_SDS = 3.0
@@ -55,7 +56,8 @@ class Birth:
 
 def similarity(cosines: npt.NDArray[np.floating]) -> float:
     """Of a face to an individual, by its cosines with that individual's faces."""
-    return float(np.sort(cosines)[-BEST:].mean())
+    asked = min(BEST, -(-len(cosines) // BEST_SHARE))
+    return float(np.sort(cosines)[-asked:].mean())
 
 
 def decide(likenesses: Sequence[Likeness], known: int, identity: Identity) -> Decision:

@@ -26,13 +26,13 @@ from training.crew import ALONE
 from training.embedding import FaceProgram, Views, Whitening
 from training.faces import Faces
 from training.fit import data, libraries
-from training.folds import Indices, Names, Split, subject_exclusive
+from training.folds import Indices, Names, Numbers, Split, subject_exclusive
 from training.manifest import Manifest, ManifestError, Row
 from training.retrieval import Trial
 from training.taps import Tapped, tapped
 
-REPEATS, PARTS, INNER = 5, 4, 3
-"""Five times a quarter of the individuals stays out to judge; within the rest, thirds choose and calibrate."""
+REPEATS, PARTS, INNER = 5, 4, 5
+"""Five times a quarter of the individuals stays out to judge; within the rest, fifths choose and calibrate."""
 LEAST_INDIVIDUALS = 8
 _LEAST_FACES = 2
 
@@ -162,7 +162,7 @@ def _trial(whitening: Whitening, known: Known, rows: Indices) -> Trial:
     return Trial(whitening(known.views.features[0, rows]), known.individuals[rows], known.clip[rows])
 
 
-def _frozen(views: Views) -> embedding.Numbers:
+def _frozen(views: Views) -> Numbers:
     """The program's own embedding as it was, of unit length."""
     last = views.features[0][:, -views.widths[-1] :].astype(np.float64)
     return np.asarray(last / np.maximum(np.linalg.norm(last, axis=1, keepdims=True), 1e-12), np.float64)
@@ -194,7 +194,7 @@ def _write(
         inputs = golden["inputs"]
     whole = FaceProgram(program.cpu(), whitening)
     export.write_golden(whole, inputs, folder / GOLDEN)
-    export.save_program(whole, folder / PROGRAM, card.input_px)
+    export.save_program(whole, folder / PROGRAM, card.input_px, program.most)
     export.check(folder)
     _check_ages(ages, folder, inputs)
     digest = hashlib.sha256(whitening.weight.tobytes() + whitening.bias.tobytes()).hexdigest()
