@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from station import bundles
-from station.bundles import CARD, GOLDEN, PROGRAM, BundleError, Card, Figure, Identity
+from station.bundles import CARD, FOR_PEOPLE, GOLDEN, PROGRAM, BundleError, Card, Figure, Identity
 from station.domain import Pixels
 from training import embedding, export, faces, manifest, openset, retrieval, twins
 from training.bench import Say
@@ -207,7 +207,30 @@ def _write(
         libraries=card.libraries | libraries(),
     )
     (folder / CARD).write_text(made.to_json(), encoding="utf-8")
+    with (folder / FOR_PEOPLE).open("a", encoding="utf-8") as told:
+        told.write(_for_people(fitted))
     return made
+
+
+def _for_people(part: Identity) -> str:
+    """The section of the model card, Markdown."""
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {figure.value:.3f} | "
+        f"{'–' if figure.low is None else f'{figure.low:.3f} to {figure.high:.3f}'} |"
+        for name, figure in part.metrics.items()
+    )
+    return f"""
+## Telling individuals apart
+
+The embedding ({part.size} numbers) was fitted on {len(part.individuals)} individuals and judged {REPEATS} times by a
+part of them that it had not seen then; what ships was fitted on all. It must not be judged on any of these, who are
+listed in `card.json`. A face is named from a probability of {part.known_at:.2f} on, and called new from
+{part.new_at:.2f} on; in between it is unsure, and a person's to say.
+
+| figure | value | 95% interval over individuals |
+|---|---|---|
+{rows}
+"""
 
 
 def _check_ages(before: Path, after: Path, inputs: Pixels) -> None:

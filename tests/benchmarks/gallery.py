@@ -16,7 +16,7 @@ from station.domain import Floats
 from station.exemplars import Exemplar, Shelf
 from station.gallery import Gallery
 
-FACES, SIZE, OF_ONE, ASKED = 1_000_000, 256, 20, 2_000
+FACES, SIZE, OF_ONE, ASKED = 1_000_000, 512, 20, 2_000
 
 
 def drawn(faces: int, chance: np.random.Generator) -> Floats:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import random
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,13 +13,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from station import daemon, settings
+from station.bundles import CARD, writing
 from station.embeddings import packed, unpacked
 from station.pictures import save_jpeg
 from tests.station.test_flow import until
 from tests.station.test_line import configured, observed, rows, scan, started
-from tests.tiny import identity, tiny_bundle
+from tests.tiny import card, identity, tiny_bundle
+from training import export
+from training.__main__ import main as train
+from training.export import AgeProgram
+from training.head import Head
+from training.networks import build
 
 RED, GREEN, BLUE = (150, 60, 60), (60, 150, 60), (60, 60, 150)
 
@@ -190,3 +199,46 @@ def test_kill_9_loses_no_individual_and_doubles_none(tmp_path: Path, colours: Pa
     scan(settings.load(often / "station.toml"))
     assert rows(often / "station.db", SEEN) == rows(once / "station.db", SEEN)
     assert rows(once / "station.db", "SELECT count(*) FROM individuals") == [(4,)]
+
+
+def test_unsorted_pandas_get_the_names_of_the_sorted_ones(tmp_path: Path, data: Path) -> None:
+    """An embedding fitted on fifteen animals meets five others: of each, half the pictures are sorted by name."""
+    fitted, met = _panda_manifests(tmp_path, data)
+    bundle = tmp_path / "identity"
+    assert train(["identity", str(fitted), "--bundle", str(_ages(tmp_path)), "--out", str(bundle)]) == 0
+    read = configured(tmp_path, bundle, pattern="{individual}")
+    for sort in (True, False):
+        for number, (individual, picture) in enumerate(met):
+            folder = tmp_path / "pictures" / (individual if sort else "")
+            folder.mkdir(exist_ok=True)
+            if sort is bool(number % 2):
+                shutil.copy(picture, folder / f"{individual}_{number}.jpg")
+        scan(read)
+    machine = """SELECT path, faces.individual FROM faces JOIN frames ON frames.id = faces.frame
+        WHERE frames.individual IS NULL"""
+    named = [(Path(path).stem.split("_")[0], found) for path, found in rows(tmp_path / "station.db", machine)]
+    assert len(named) == sum(not number % 2 for number in range(len(met)))
+    assert sum(found == truth for truth, found in named) > 0.7 * len(named)
+    wrong = [found for truth, found in named if found != truth and not str(found or "").startswith("giant-panda")]
+    assert len([name for name in wrong if name]) < 0.1 * len(named)
+
+
+def _ages(tmp_path: Path) -> Path:
+    """A bundle with the layers of a pretrained network, whose ages mean nothing."""
+    backbone = build("tf_efficientnet_lite0").eval()
+    program = AgeProgram(backbone, Head(torch.zeros(11, 1280), torch.zeros(11), torch.zeros(11)))
+    crops = np.random.default_rng(0).integers(0, 256, (2, 3, 224, 224), np.uint8)
+    with writing(tmp_path / "ages") as folder:
+        export.write(folder, program, crops)
+        (folder / CARD).write_text(card(input_px=224).to_json())
+    return tmp_path / "ages"
+
+
+def _panda_manifests(tmp_path: Path, data: Path) -> tuple[Path, list[tuple[str, Path]]]:
+    """Fifteen animals to fit on, and the pictures of the five others with whom they show."""
+    with (data / "panda_faces/manifest.csv").open(encoding="utf-8") as table:
+        faces = [(row["individual"], data / "panda_faces" / row["path"]) for row in csv.DictReader(table)]
+    unseen = sorted({individual for individual, _ in faces})[::4]
+    lines = [f"{picture},{individual}" for individual, picture in faces if individual not in unseen]
+    (tmp_path / "fitted.csv").write_text("\n".join(["path,individual", *lines]) + "\n")
+    return tmp_path / "fitted.csv", [face for face in faces if face[0] in unseen]
