@@ -51,7 +51,7 @@ def ageing(readings: Sequence[AgeReading] | Series, response: Response, birth: B
     shared = np.exp(-np.abs(x[:, None] - x) / response.nature.fading) * np.outer(tau, tau)
     years = (seen.days - seen.days.mean()) / DAYS_PER_YEAR
     design = np.stack([rise, rise * years], axis=1)
-    slope, error = _slope(seen.ages_years - mean, design, shared, sigma**2 / seen.counts)
+    slope, error = _slope(seen.scaled - mean, design, shared, sigma**2 / seen.counts)
     low, high = 1 + slope - _INTERVAL * error, 1 + slope + _INTERVAL * error
     return Ageing(1 + slope, low, high, abs(slope) > _CERTAIN * error)
 
@@ -63,6 +63,9 @@ def _slope(errors: Numbers, design: Numbers, shared: Numbers, noise: Numbers) ->
         solved = np.linalg.solve(shared + np.diag(noise / weights), np.column_stack([design, errors]))
         covariance = np.linalg.inv(design.T @ solved[:, :2])
         found = covariance @ (design.T @ solved[:, 2])
-        off = np.abs(errors - design @ found - np.median(errors - design @ found)) / np.sqrt(noise)
-        weights = np.minimum(1, _HUBER / np.maximum(off, _HUBER))
+        left = errors - design @ found
+        off = np.abs(left - np.median(left)) / np.sqrt(noise)
+        before, weights = weights, _HUBER / np.maximum(off, _HUBER)
+        if np.allclose(weights, before, atol=0.01):
+            break
     return float(found[1]), math.sqrt(float(covariance[1, 1]))

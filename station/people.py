@@ -21,6 +21,8 @@ PATH = "path"
 """Who says what folders and topics say."""
 CHUNK = 500
 """Numbers in one question."""
+MANY = 20_000
+"""Faces looked at together where all are."""
 
 
 def words(db: Database) -> list[Word]:
@@ -107,12 +109,40 @@ def derive(db: Database, faces: Iterable[int], said: Sequence[Word] | None = Non
     everything = words(db) if said is None else said
     wanted = sorted(_partners(everything, set(faces)))
     shown = resolve(recognitions(db, wanted), paths(db, wanted), _of_faces(everything, set(wanted)))
-    before = _chosen(db, "SELECT id, individual FROM faces WHERE id IN ({})", wanted)
+    before = chosen(db, "SELECT id, individual FROM faces WHERE id IN ({})", wanted)
     changed = [(shown.get(face), face, was) for face, was in before if shown.get(face) != was]
     db.conn.executemany("UPDATE faces SET individual = ? WHERE id = ?", [(now, face) for now, face, _ in changed])
     touched = {name for now, _, was in changed for name in (now, was) if name}
     db.conn.executemany("INSERT OR IGNORE INTO untold (individual) VALUES (?)", [(name,) for name in sorted(touched)])
     return len(changed)
+
+
+def astray(db: Database) -> list[int]:
+    """Faces that do not show whom they should by all that was said, as where rows were lost."""
+    said = words(db)
+    every = [face for (face,) in db.execute("SELECT id FROM faces ORDER BY id").fetchall()]
+    found: list[int] = []
+    for begin in range(0, len(every), MANY):
+        some = every[begin : begin + MANY]
+        shown = resolve(recognitions(db, some), paths(db, some), said)
+        before = chosen(db, "SELECT id, individual FROM faces WHERE id IN ({})", some)
+        found += [face for face, was in before if shown.get(face) != was]
+    return found
+
+
+def undescribed(db: Database) -> list[str]:
+    """Individuals whose rows do not say what people said of them."""
+    known = facts(words(db))
+    columns = ", ".join(FACTS)
+    rows = db.execute(f"SELECT id, {columns} FROM individuals ORDER BY id").fetchall()
+    return [id for id, *row in rows if row != [known.get(id, {}).get(fact) for fact in FACTS]]
+
+
+def mend(db: Database) -> None:
+    """Derives all of that anew."""
+    said = words(db)
+    _describe(db, [id for (id,) in db.execute("SELECT id FROM individuals").fetchall()], said)
+    derive(db, astray(db), said)
 
 
 def now_called(db: Database, individual: str | None) -> str | None:
@@ -146,7 +176,7 @@ def named_by_copy(db: Database, face: int, individual: str, at: str) -> None:
 def recognitions(db: Database, faces: Sequence[int]) -> Iterator[Recognition]:
     """What the machine said of these faces."""
     sql = """SELECT face, verdict, individual, similarity, recognised_at FROM recognitions WHERE face IN ({})"""
-    for face, verdict, individual, similarity, at in _chosen(db, sql, faces):
+    for face, verdict, individual, similarity, at in chosen(db, sql, faces):
         yield Recognition(face, verdict, individual, similarity, datetime.fromisoformat(at))
 
 
@@ -155,7 +185,7 @@ def paths(db: Database, faces: Sequence[int]) -> Iterator[Said]:
     sql = """SELECT faces.id, frames.individual, coalesce(done_at, admitted_at)
         FROM faces JOIN frames ON frames.id = faces.frame WHERE faces.id IN ({}) AND frames.individual IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM faces AS other WHERE other.frame = frames.id AND other.id <> faces.id)"""
-    for face, individual, at in _chosen(db, sql, faces):
+    for face, individual, at in chosen(db, sql, faces):
         yield Said(face, individual, datetime.fromisoformat(at))
 
 
@@ -235,7 +265,8 @@ def _made_by_machine(db: Database, individual: str) -> bool:
     return bool(db.execute(asked, {"name": individual}).fetchone()[0])
 
 
-def _chosen(db: Database, sql: str, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
+def chosen(db: Database, sql: str, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
+    """The rows of a question with `IN ({})`, for as many numbers as there are."""
     for begin in range(0, len(ids), CHUNK):
         chosen = ids[begin : begin + CHUNK]
         yield from db.execute(sql.format(", ".join(map(str, chosen))), []).fetchall()
