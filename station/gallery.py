@@ -17,7 +17,7 @@ import numpy as np
 from usearch.index import Index
 
 from station import embeddings
-from station.bundles import Card, Identity
+from station.bundles import Identity
 from station.domain import Floats, Observation, Observed, Outcome, Recognition, Verdict
 from station.embeddings import Glimpse
 from station.exemplars import Exemplar, Shelf
@@ -110,9 +110,9 @@ def _vetoed(face: Birth | None, individual: Birth | None) -> bool:
 class Recogniser:
     """Names the faces of the Line's outcomes."""
 
-    def __init__(self, store: Store, card: Card, identity: Identity) -> None:
-        """Reads what is known from the ledger."""
-        self._store, self._identity, self._species = store, identity, card.species
+    def __init__(self, store: Store, identity: Identity, species: str) -> None:
+        """Reads what is known from the ledger.  `species`: what new animals are called after."""
+        self._store, self._identity, self._species = store, identity, species
         self.gallery = Gallery(identity.size)
         self._word = -1
         with store.asking() as db:

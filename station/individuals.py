@@ -8,6 +8,7 @@ these the probability of each individual and of none; the more are known, the mo
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -133,7 +134,7 @@ def provisional(species: str, digest: str, taken: Collection[str]) -> str:
 
     `digest`: hexadecimal, of the picture and the number of the face in it.
     """
-    kind = species.replace("_", "-")
+    kind = re.sub(r"[^a-z0-9]+", "-", species.lower()).strip("-") or "animal"
     names = (f"{kind}-{digest[:length]}" for length in range(4, len(digest) + 1))
     return next(name for name in names if name not in taken)
 
