@@ -102,18 +102,18 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        recognise = _recognise(store, ages, limits)
+        recognise = _recognise(store, ages, kind.name if kind else ages.card.species, limits)
         yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald)
         store.end_run(clock())
 
 
-def _recognise(store: Store, ages: Ages, limits: Limits) -> Recognise:
+def _recognise(store: Store, ages: Ages, species: str, limits: Limits) -> Recognise:
     """By people's word and the bundle's embedding; by the word alone where it has none."""
     identity = ages.card.identity
     if identity is None:
         return lambda outcomes: [individuals.recognise(outcome) for outcome in outcomes]
     Reembedding(store, ages, identity, limits.pixels).run()
-    return Recogniser(store, ages.card, identity)
+    return Recogniser(store, identity, species)
 
 
 def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame], Camera]:

@@ -17,7 +17,8 @@ YEAR_S = 365.25 * 86_400
 _CHUNK = 500
 _SAID = """(frames.individual IS NOT NULL AND NOT EXISTS
         (SELECT 1 FROM faces AS other WHERE other.frame = faces.frame AND other.id <> faces.id))
-    OR EXISTS (SELECT 1 FROM words WHERE words.face = faces.id AND verb IN ('confirm', 'split') AND undone_at IS NULL)"""
+    OR EXISTS (SELECT 1 FROM words
+        WHERE words.face = faces.id AND verb IN ('confirm', 'split') AND undone_at IS NULL)"""
 _AGE = "estimates.id = (SELECT max(id) FROM estimates WHERE face = faces.id)"
 _TAKEN = "CASE WHEN captured_impossible THEN NULL ELSE captured_at END"
 

@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from usearch.index import Index
 
 from station import embeddings
-from station.bundles import Card, Identity
+from station.bundles import Identity
 from station.domain import Floats, Observation, Observed, Outcome, Recognition, Verdict
 from station.embeddings import Glimpse
 from station.exemplars import Exemplar, Shelf
@@ -48,7 +49,7 @@ class Gallery:
 
     def __init__(self, size: int) -> None:
         """`size`: E."""
-        self._index = Index(ndim=size, metric="ip", dtype="f16", connectivity=16, expansion_add=64, expansion_search=64)
+        self._index = Index(ndim=size, metric="ip", dtype="f16", connectivity=16, expansion_add=32, expansion_search=64)
         self._shelves: dict[str, Shelf] = {}
         self._owner: dict[int, str] = {}
 
@@ -88,7 +89,7 @@ class Gallery:
         """The individuals most like a face, but for those whose age contradicts that they are one."""
         if not len(self._index):
             return []
-        near = self._index.search(vector, _NEAREST).keys
+        near = self._index.search(vector, _NEAREST, threads=1).keys
         candidates = list(dict.fromkeys(self._owner[int(key)] for key in np.atleast_1d(near)))[:_COMPARED]
         return [
             Likeness(name, similarity(self._exemplars(name) @ vector))
@@ -98,7 +99,8 @@ class Gallery:
 
     def _exemplars(self, individual: str) -> Floats:
         keys = np.array(self._shelves[individual].keys, np.uint64)
-        return np.vstack(self._index.get(keys)).astype(np.float32)
+        found: Any = self._index.get(keys)
+        return np.stack(found).astype(np.float32)
 
 
 def _vetoed(face: Birth | None, individual: Birth | None) -> bool:
@@ -108,9 +110,9 @@ def _vetoed(face: Birth | None, individual: Birth | None) -> bool:
 class Recogniser:
     """Names the faces of the Line's outcomes."""
 
-    def __init__(self, store: Store, card: Card, identity: Identity) -> None:
-        """Reads what is known from the ledger."""
-        self._store, self._identity, self._species = store, identity, card.species
+    def __init__(self, store: Store, identity: Identity, species: str) -> None:
+        """Reads what is known from the ledger.  `species`: what new animals are called after."""
+        self._store, self._identity, self._species = store, identity, species
         self.gallery = Gallery(identity.size)
         self._word = -1
         with store.asking() as db:

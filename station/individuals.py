@@ -8,6 +8,7 @@ these the probability of each individual and of none; the more are known, the mo
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,8 +18,9 @@ import numpy.typing as npt
 from station.bundles import Identity
 from station.domain import Observed, Outcome, Verdict
 
-BEST = 3
-"""So many of an individual's faces are asked: one alone may be a chance likeness, all are from too many sides."""
+BEST, BEST_SHARE = 3, 3
+"""Of an individual's faces the best three are asked, of few the best third: one alone may be a chance likeness, all are
+from too many sides."""
 NEWCOMERS = 0.2
 """The probability, before anything is seen, that a face is of nobody known."""
 VETO_SDS = 3.0
@@ -55,7 +57,8 @@ class Birth:
 
 def similarity(cosines: npt.NDArray[np.floating]) -> float:
     """Of a face to an individual, by its cosines with that individual's faces."""
-    return float(np.sort(cosines)[-BEST:].mean())
+    asked = min(BEST, -(-len(cosines) // BEST_SHARE))
+    return float(np.sort(cosines)[-asked:].mean())
 
 
 def decide(likenesses: Sequence[Likeness], known: int, identity: Identity) -> Decision:
@@ -131,7 +134,7 @@ def provisional(species: str, digest: str, taken: Collection[str]) -> str:
 
     `digest`: hexadecimal, of the picture and the number of the face in it.
     """
-    kind = species.replace("_", "-")
+    kind = re.sub(r"[^a-z0-9]+", "-", species.lower()).strip("-") or "animal"
     names = (f"{kind}-{digest[:length]}" for length in range(4, len(digest) + 1))
     return next(name for name in names if name not in taken)
 

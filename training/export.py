@@ -57,10 +57,10 @@ def write(folder: Path, program: AgeProgram, crops: Pixels) -> str:
     return hashlib.sha256((folder / PROGRAM).read_bytes()).hexdigest()
 
 
-def save_program(program: nn.Module, file: Path, input_px: int) -> None:
-    """Exports for any batch of at least one picture, and saves."""
+def save_program(program: nn.Module, file: Path, input_px: int, most: int | None = None) -> None:
+    """Exports for any batch of at least one picture, of at most `most`, and saves."""
     sample = torch.zeros(2, 3, input_px, input_px, dtype=torch.uint8)
-    batch = torch.export.Dim("batch", min=1)
+    batch = torch.export.Dim("batch", min=1, max=most)
     exported = torch.export.export(program, (sample,), dynamic_shapes=({0: batch},))
     torch.export.save(exported, file)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from station import bundles
-from station.bundles import CARD, GOLDEN, PROGRAM, BundleError, Card, Figure, Identity
+from station.bundles import CARD, FOR_PEOPLE, GOLDEN, PROGRAM, BundleError, Card, Figure, Identity
 from station.domain import Pixels
 from training import embedding, export, faces, manifest, openset, retrieval, twins
 from training.bench import Say
@@ -26,13 +26,13 @@ from training.crew import ALONE
 from training.embedding import FaceProgram, Views, Whitening
 from training.faces import Faces
 from training.fit import data, libraries
-from training.folds import Indices, Names, Split, subject_exclusive
+from training.folds import Indices, Names, Numbers, Split, subject_exclusive
 from training.manifest import Manifest, ManifestError, Row
 from training.retrieval import Trial
 from training.taps import Tapped, tapped
 
-REPEATS, PARTS, INNER = 5, 4, 3
-"""Five times a quarter of the individuals stays out to judge; within the rest, thirds choose and calibrate."""
+REPEATS, PARTS, INNER = 5, 4, 5
+"""Five times a quarter of the individuals stays out to judge; within the rest, fifths choose and calibrate."""
 LEAST_INDIVIDUALS = 8
 _LEAST_FACES = 2
 
@@ -162,7 +162,7 @@ def _trial(whitening: Whitening, known: Known, rows: Indices) -> Trial:
     return Trial(whitening(known.views.features[0, rows]), known.individuals[rows], known.clip[rows])
 
 
-def _frozen(views: Views) -> embedding.Numbers:
+def _frozen(views: Views) -> Numbers:
     """The program's own embedding as it was, of unit length."""
     last = views.features[0][:, -views.widths[-1] :].astype(np.float64)
     return np.asarray(last / np.maximum(np.linalg.norm(last, axis=1, keepdims=True), 1e-12), np.float64)
@@ -194,7 +194,7 @@ def _write(
         inputs = golden["inputs"]
     whole = FaceProgram(program.cpu(), whitening)
     export.write_golden(whole, inputs, folder / GOLDEN)
-    export.save_program(whole, folder / PROGRAM, card.input_px)
+    export.save_program(whole, folder / PROGRAM, card.input_px, program.most)
     export.check(folder)
     _check_ages(ages, folder, inputs)
     digest = hashlib.sha256(whitening.weight.tobytes() + whitening.bias.tobytes()).hexdigest()
@@ -207,7 +207,30 @@ def _write(
         libraries=card.libraries | libraries(),
     )
     (folder / CARD).write_text(made.to_json(), encoding="utf-8")
+    with (folder / FOR_PEOPLE).open("a", encoding="utf-8") as told:
+        told.write(_for_people(fitted))
     return made
+
+
+def _for_people(part: Identity) -> str:
+    """The section of the model card, Markdown."""
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {figure.value:.3f} | "
+        f"{'–' if figure.low is None else f'{figure.low:.3f} to {figure.high:.3f}'} |"
+        for name, figure in part.metrics.items()
+    )
+    return f"""
+## Telling individuals apart
+
+The embedding ({part.size} numbers) was fitted on {len(part.individuals)} individuals and judged {REPEATS} times by a
+part of them that it had not seen then; what ships was fitted on all. It must not be judged on any of these, who are
+listed in `card.json`. A face is named from a probability of {part.known_at:.2f} on, and called new from
+{part.new_at:.2f} on; in between it is unsure, and a person's to say.
+
+| figure | value | 95% interval over individuals |
+|---|---|---|
+{rows}
+"""
 
 
 def _check_ages(before: Path, after: Path, inputs: Pixels) -> None:

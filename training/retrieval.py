@@ -50,7 +50,7 @@ def ranked(trial: Trial) -> dict[str, Numbers]:
         precision = (np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1) * hits).sum(axis=1) / found
     return {
         "rank1": _where(found, hits[:, 0]),
-        "rank5": _where(found, hits[:, :5].any(axis=1)),
+        "rank5": _where(found, np.asarray(hits[:, :5].any(axis=1))),
         "rank1_other_clip": _where(other_clip.sum(axis=1), other_clip[:, 0]),
         "map": precision,
     }

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn import functional
 
 from station.bundles import PROGRAM, BundleError
 from training.blocks import OPENED
@@ -22,40 +24,55 @@ _COARSEST, _FINEST = 2, 8
 class Tapped(nn.Module):
     """uint8 B x 3 x S x S -> probabilities, and features float32 B x D.
 
-    Features are the mean of the last map of each stage of the network, and the program's own embedding at the end.
+    Features are the means of the upper, middle and lower third of the last map of each stage of the network, and the
+    program's own embedding at the end.  (Left and right are not kept apart: they change places as a head turns.)
     """
 
-    def __init__(self, program: nn.Module, maps: int) -> None:
+    def __init__(self, program: nn.Module, most: int | None) -> None:
         super().__init__()
-        self.program, self.maps = program, maps
+        self.program = program
+        self.most = most
+        """Pictures that the program takes in one batch; None: any number."""
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Of each face."""
         probabilities, embedding, *maps = self.program(pictures)
-        return probabilities, torch.cat([*(seen.mean((2, 3)) for seen in maps), embedding], dim=1)
+        return probabilities, torch.cat([*(_thirds(seen) for seen in maps), embedding], dim=1)
 
     def widths(self, pictures: Tensor) -> list[int]:
         """How many of the D features come from each map, and from the embedding."""
         with torch.inference_mode():
             _, embedding, *maps = self.program(pictures)
-        return [seen.shape[1] for seen in (*maps, embedding)]
+        return [*(_thirds(seen).shape[1] for seen in maps), embedding.shape[1]]
+
+
+def _thirds(seen: Tensor) -> Tensor:
+    """B x C x H x W -> B x 3C."""
+    return functional.adaptive_avg_pool2d(seen, (3, 1)).flatten(1)
 
 
 def tapped(bundle: Path) -> Tapped:
     """A bundle's program with its layers in view.  Raises `BundleError`."""
     try:
-        program = torch.export.load(bundle / PROGRAM).module()
+        exported = torch.export.load(bundle / PROGRAM)
+        program = exported.module()
     except Exception as error:  # whatever the unpickling of a damaged file raises
         raise BundleError(f"{bundle / PROGRAM} cannot be loaded: {type(error).__name__}: {error}") from error
     assert isinstance(program, fx.GraphModule)
     output = program.graph.output_node()
-    probabilities, embedding = output.args[0]  # type: ignore[misc, union-attr]
+    given: Any = output.args[0]
+    probabilities, embedding = given
     maps = list(_maps(program.graph, embedding))
     output.args = ((probabilities, embedding, *maps),)
     codegen = program.graph._codegen
     program.graph.set_codegen(_with_outputs(codegen, 2 + len(maps)))
     program.recompile()
-    return Tapped(program, len(maps))
+    return Tapped(program, _most(exported))
+
+
+def _most(exported: torch.export.ExportedProgram) -> int | None:
+    limits = [each.upper for each in exported.range_constraints.values() if each.upper.is_Integer]
+    return int(limits[0]) if limits else None
 
 
 def _with_outputs(codegen: object, count: int) -> fx.graph.CodeGen:
