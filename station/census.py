@@ -1,0 +1,405 @@
+"""The age census: which animals were seen in the window up to a day, how old they are, and how sure all that is.
+
+Pure: what the ledger says comes as `Animal`s and `Effort`s (`station.population` reads them), and the same input and
+seed give the same census.  An animal is *counted* when it was seen in the window and nobody knows that it died.  The
+counts are of animals seen; how many were never seen nobody can tell from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from station import changes, headcount, rhythm
+from station.birth import BirthDate
+from station.changes import Before, Left, Transition
+from station.confusion import Confusion, Corrected, correct
+from station.effort import Effort
+from station.headcount import SEXES, Doubt, Listed, Range
+from station.species import Species
+
+SHOWN = 60
+"""Of so many animals at most, those seen last, the single days of sighting and the course of the birth date are told."""
+WINDOW_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sightings:
+    """The usable faces of one animal by time, as columns, for there may be a million; at least one."""
+
+    at_s: npt.NDArray[np.int64]
+    """Seconds since 1970 (UTC), rising."""
+    day: npt.NDArray[np.int32]
+    """The day in the station's zone (`date.toordinal`)."""
+    camera: npt.NDArray[np.int32]
+    """Place in `cameras`."""
+    event: npt.NDArray[np.int64]
+    """The independent sighting it belongs to: equal for pictures of one camera less than half an hour apart."""
+    face: npt.NDArray[np.int64]
+    """Its number in the ledger."""
+    cameras: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.at_s)
+
+    def between(self, first: int, last: int) -> Sightings:
+        """Those on the days from `first` to `last`."""
+        rows = slice(int(np.searchsorted(self.day, first)), int(np.searchsorted(self.day, last, side="right")))
+        return replace(
+            self, at_s=self.at_s[rows], day=self.day[rows], camera=self.camera[rows], event=self.event[rows],
+            face=self.face[rows],
+        )  # fmt: skip
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The cameras that saw it, the most frequent first."""
+        which, often = np.unique(self.camera, return_counts=True)
+        return tuple(self.cameras[place] for place in which[np.argsort(-often, kind="stable")])
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was known of a birth date on a day: the median and the 90% interval."""
+
+    on: date
+    low: date
+    born: date
+    high: date
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Animal:
+    """One animal of the list, with all its sightings up to the day of the census."""
+
+    id: str
+    sightings: Sightings
+    birth: BirthDate
+    name: str = ""
+    sex: str = ""
+    """f, m or unknown."""
+    provisional: bool = False
+    """Only the machine tells it from others."""
+    confidence: float = 1.0
+    """The probability that all its pictures show one animal, and that it is no other one of the list."""
+    died_on: date | None = None
+    told_stage: str | None = None
+    """The life stage by the mean of the model's estimates alone; None: no picture of it has an age."""
+    word: str = ""
+    """What people said of its birth, for comparison with last time."""
+    history: Sequence[Known] = ()
+    """What was known of its birth date in the course of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRange:
+    """A life stage: from the age of `from_years` to that of `to_years`."""
+
+    name: str
+    from_years: float
+    to_years: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """How many animals of a life stage were seen, in all and by sex (`f`, `m`, `unknown`)."""
+
+    stage: str
+    animals: Range
+    by_sex: Mapping[str, Range]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One counted animal."""
+
+    id: str
+    name: str
+    sex: str
+    stage: str
+    """The likeliest."""
+    stage_probability: float
+    age_years: float
+    age_low_years: float
+    age_high_years: float
+    born: str
+    born_low: str
+    born_high: str
+    first_seen: str
+    last_seen: str
+    cameras: tuple[str, ...]
+    """That saw it in the window, the most frequent first."""
+    images: int
+    """Faces in the window; events: independent sightings."""
+    events: int
+    provisional: bool
+    confidence: float
+    seen_tonight: bool
+    new: bool
+    """First seen since the census before."""
+    again: bool
+    """Known before, and seen since."""
+    returned_after_days: int | None
+    """It had been away for longer than its rhythm allows, and is back since the census before."""
+    overdue_since: str | None
+    """It has not been seen since, for longer than its rhythm allows, while its cameras worked."""
+    allowed_days: float | None
+    """What its rhythm allows; None: too few sightings for a rhythm."""
+    word: str
+    days: tuple[str, ...] = ()
+    """The days it was seen on in the window; only of the `SHOWN` seen last."""
+    history: tuple[tuple[str, str, str, str], ...] = ()
+    """Of the same: day, low, median and high of the birth date as known then."""
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.name or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class CameraEffort:
+    """One camera in the window; trap nights and what they brought."""
+
+    camera: str
+    name: str
+    nights: int
+    silent_days: int
+    images: int
+    detections: int
+    per_100_nights: float | None
+    """Detections per 100 trap nights; None: no night is known."""
+    individuals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the census is made of, beside the animals."""
+
+    station: str = "station"
+    zone: str = "UTC"
+    models: Mapping[str, int] = field(default_factory=dict)
+    """How many of the estimates used each version made."""
+    model: str | None = None
+    """The version in service."""
+    known_until: str | None = None
+    """The newest thing in the ledger that the census could know."""
+    as_known_then: bool = False
+    unusable: Mapping[str, int] = field(default_factory=dict)
+    """Faces and pictures of the window that tell of no animal, by reason."""
+    newest: str | None = None
+    """The day of the newest picture of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """All that the page and the tables show."""
+
+    on: str
+    window_days: int
+    first_day: str
+    since: str | None
+    """The day of the census before."""
+    species: str
+    stages: tuple[StageRange, ...]
+    ledger: Ledger
+    total: Range
+    counts: tuple[StageCount, ...]
+    by_sex: Mapping[str, Range]
+    histogram: Corrected
+    individuals: tuple[Standing, ...]
+    """Counted, the one seen last first."""
+    transitions: tuple[Transition, ...]
+    left: tuple[Left, ...]
+    effort: tuple[CameraEffort, ...]
+    model_before: str | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the day, the window, and what is known of model and species."""
+
+    on: date
+    species: Species
+    window_days: int = WINDOW_DAYS
+    prior: Mapping[str, float] = field(default_factory=dict)
+    """The share of each life stage in the prior of the birth dates; empty: as long as each lasts."""
+    confusion: Confusion | None = None
+    doubt: Doubt = Doubt()
+    seed: int = 1
+    draws: int = headcount.DRAWS
+
+    @property
+    def first_day(self) -> date:
+        """Of the window."""
+        return self.on - timedelta(days=self.window_days - 1)
+
+
+def census(
+    animals: Sequence[Animal],
+    efforts: Sequence[Effort],
+    ledger: Ledger,
+    asked: Question,
+    before: Before | None = None,
+    absent: Mapping[str, str] | None = None,
+) -> Census:
+    """The census of a day; `absent`: why individuals that are not among the animals are not."""
+    seen = [(animal, inside) for animal in animals if len(inside := _inside(animal, asked))]
+    counted = sorted((s for s in seen if not _dead(s[0], asked.on)), key=lambda s: (-int(s[1].at_s[-1]), s[0].id))
+    since = before.on if before else asked.on - timedelta(days=1)
+    worked = {effort.camera: effort for effort in efforts}
+    standings = tuple(
+        _standing(animal, inside, asked, since, worked, shown=place < SHOWN)
+        for place, (animal, inside) in enumerate(counted)
+    )
+    rng = np.random.default_rng(asked.seed)
+    found = headcount.headcount(_listed(counted, asked), asked.doubt, rng, asked.draws)
+    now = {s.id: changes.Was(s.label, s.stage, date.fromisoformat(s.born), s.images, s.word) for s in standings}
+    gone = dict(absent or {}) | {a.id: f"died on {a.died_on}" for a, _ in seen if a.id not in now}
+    return Census(
+        on=asked.on.isoformat(),
+        window_days=asked.window_days,
+        first_day=asked.first_day.isoformat(),
+        since=before.on.isoformat() if before else None,
+        species=asked.species.name,
+        stages=tuple(stages(asked.species)),
+        ledger=ledger,
+        total=headcount.summed(found.sum(axis=(1, 2))),
+        counts=_counts(found, asked.species),
+        by_sex=_by_sex(found),
+        histogram=correct(_told(counted, asked), asked.confusion, rng),
+        individuals=standings,
+        transitions=changes.transitions(before, now, asked.species, asked.on, ledger.model) if before else (),
+        left=changes.left(before, now, gone) if before else (),
+        effort=tuple(_effort(effort, [inside for _, inside in counted]) for effort in efforts),
+        model_before=before.model if before else None,
+        seed=asked.seed,
+    )
+
+
+def stages(species: Species) -> Iterator[StageRange]:
+    """Youngest first."""
+    ends = [stage.from_years for stage in species.life_stages[1:]]
+    for stage, end in zip(species.life_stages, [*ends, None], strict=True):
+        yield StageRange(stage.name, stage.from_years, end)
+
+
+def _inside(animal: Animal, asked: Question) -> Sightings:
+    return animal.sightings.between(asked.first_day.toordinal(), asked.on.toordinal())
+
+
+def _dead(animal: Animal, on: date) -> bool:
+    return animal.died_on is not None and animal.died_on <= on
+
+
+_Seen = Sequence[tuple[Animal, Sightings]]
+
+
+def _listed(counted: _Seen, asked: Question) -> Listed:
+    names = [stage.name for stage in asked.species.life_stages]
+    chances = [animal.birth.stages(asked.species, asked.on) for animal, _ in counted]
+    prior = asked.prior or _lasting(asked.species)
+    return Listed(
+        np.array([[chance[name] for name in names] for chance in chances], float).reshape(-1, len(names)),
+        np.array([prior[name] for name in names]),
+        np.array([SEXES.index(animal.sex) for animal, _ in counted], np.int64),
+        np.array([animal.confidence for animal, _ in counted], float),
+        np.array([len(np.unique(inside.event)) for _, inside in counted], np.int64),
+    )
+
+
+def _lasting(species: Species) -> dict[str, float]:
+    return {
+        stage.name: ((stage.to_years or species.longevity_years) - stage.from_years) / species.longevity_years
+        for stage in stages(species)
+    }
+
+
+def _counts(found: headcount.Integers, species: Species) -> tuple[StageCount, ...]:
+    cells = headcount.table(found)
+    rows = headcount.table(found.sum(axis=2, keepdims=True))
+    return tuple(
+        StageCount(stage.name, row[0], dict(zip(("f", "m", "unknown"), by_sex, strict=True)))
+        for stage, row, by_sex in zip(species.life_stages, rows, cells, strict=True)
+    )
+
+
+def _by_sex(found: headcount.Integers) -> dict[str, Range]:
+    """Adds up as the cells do."""
+    cells = headcount.table(found)
+    totals = {}
+    for place, sex in enumerate(("f", "m", "unknown")):
+        one = headcount.summed(found[:, :, place].sum(axis=1))
+        likely = sum(row[place].likely for row in cells)
+        totals[sex] = Range(likely, min(one.low, likely), max(one.high, likely))
+    return totals
+
+
+def _told(counted: _Seen, asked: Question) -> list[int]:
+    told = [animal.told_stage for animal, _ in counted]
+    return [told.count(stage.name) for stage in asked.species.life_stages]
+
+
+def _standing(
+    animal: Animal, inside: Sightings, asked: Question, since: date, worked: Mapping[str, Effort], shown: bool
+) -> Standing:
+    chances = animal.birth.stages(asked.species, asked.on)
+    stage = max(chances, key=lambda name: chances[name])
+    age, young, old = animal.birth.age_years(asked.on)
+    born_low, born_high = animal.birth.interval(0.9)
+    first, last = (date.fromordinal(int(animal.sightings.day[place])) for place in (0, -1))
+    up_to_now = animal.sightings.between(0, asked.on.toordinal())
+    pace = rhythm.rhythm(up_to_now.at_s)
+    days_worked = [worked[name].worked for name in animal.sightings.places if name in worked]
+    last_inside = date.fromordinal(int(inside.day[-1]))
+    return Standing(
+        id=animal.id,
+        name=animal.name,
+        sex=animal.sex,
+        stage=stage,
+        stage_probability=round(chances[stage], 4),
+        age_years=round(age, 2),
+        age_low_years=round(max(0.0, young), 2),
+        age_high_years=round(old, 2),
+        born=animal.birth.median().isoformat(),
+        born_low=born_low.isoformat(),
+        born_high=born_high.isoformat(),
+        first_seen=first.isoformat(),
+        last_seen=last_inside.isoformat(),
+        cameras=inside.places,
+        images=len(inside),
+        events=len(np.unique(inside.event)),
+        provisional=animal.provisional,
+        confidence=round(animal.confidence, 4),
+        seen_tonight=last_inside == asked.on,
+        new=first > since,
+        again=first <= since < last_inside,
+        returned_after_days=rhythm.away_before(up_to_now, since, pace) if first <= since < last_inside else None,
+        overdue_since=rhythm.overdue_since(last_inside, asked.on, pace, days_worked),
+        allowed_days=None if pace is None else round(pace.total_seconds() / 86400, 1),
+        word=animal.word,
+        days=_dates(np.unique(inside.day)) if shown else (),
+        history=tuple(
+            (known.on.isoformat(), known.low.isoformat(), known.born.isoformat(), known.high.isoformat())
+            for known in animal.history
+        )
+        if shown
+        else (),
+    )
+
+
+def _dates(days: Iterable[int]) -> tuple[str, ...]:
+    return tuple(date.fromordinal(int(day)).isoformat() for day in days)
+
+
+def _effort(effort: Effort, seen: Sequence[Sightings]) -> CameraEffort:
+    rate = round(100 * effort.detections / effort.nights, 1) if effort.nights else None
+    individuals = sum(effort.camera in sightings.places for sightings in seen)
+    return CameraEffort(
+        effort.camera, effort.name, effort.nights, effort.silent_days, effort.images, effort.detections, rate,
+        individuals,
+    )  # fmt: skip
