@@ -26,6 +26,7 @@ class StationError(Exception):
     StationError
     ├── SettingsError      station.settings   the configuration is wrong
     ├── BundleError        station.bundles    a bundle is incomplete, foreign, or fails its golden check
+    ├── FactsError        station.lifetime   what people said of an animal's birth cannot be true at once
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program

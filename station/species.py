@@ -13,6 +13,13 @@ class SpeciesError(StationError):
     """A species file is missing or wrong."""
 
 
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_LONGEST_YEARS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class LifeStage:
     """A named age class that begins at `from_years`, inclusive, and ends where the next one begins."""
@@ -29,6 +36,8 @@ class Species:
     scientific_name: str
     longevity_years: float
     life_stages: tuple[LifeStage, ...]
+    birth_months: tuple[float, ...] = ()
+    """Shares of the births, January first, twelve that sum to 1; empty: it has no birth season."""
 
     def stage(self, age_years: float) -> str:
         """The life stage at an age in years."""
@@ -53,7 +62,8 @@ def read(file: Path) -> Species:
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
         stages = tuple(LifeStage(str(s["name"]), float(s["from_years"])) for s in raw["life_stages"])
-        species = Species(str(raw["name"]), str(raw["scientific_name"]), float(raw["longevity_years"]), stages)
+        longevity, months = float(raw["longevity_years"]), _months(raw.get("birth_months", {}))
+        species = Species(str(raw["name"]), str(raw["scientific_name"]), longevity, stages, months)
     except OSError as error:
         raise SpeciesError(f"the species file {file} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
@@ -63,4 +73,16 @@ def read(file: Path) -> Species:
     starts = [stage.from_years for stage in stages]
     if not stages or starts[0] != 0 or starts != sorted(set(starts)):
         raise SpeciesError(f"the species file {file}: life_stages must begin at from_years = 0 and rise")
+    if not 0 < longevity < _LONGEST_YEARS:
+        raise SpeciesError(f"the species file {file}: longevity_years must lie between 0 and {_LONGEST_YEARS}")
     return species
+
+
+def _months(births: dict[str, float]) -> tuple[float, ...]:
+    """Twelve shares from a table of months; raises `ValueError`."""
+    if unknown := set(births) - set(_MONTHS):
+        raise ValueError(f"birth_months names {sorted(unknown)}: months are {', '.join(_MONTHS)}")
+    weights = [float(births.get(month, 0)) for month in _MONTHS]
+    if births and (min(weights) < 0 or not 0 < sum(weights) < float("inf")):
+        raise ValueError("birth_months must be numbers of births, or their shares: none below 0, and not all of them 0")
+    return tuple(weight / sum(weights) for weight in weights) if births else ()

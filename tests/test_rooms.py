@@ -39,6 +39,7 @@ ROOMS = {
     "prometheus_client": {"station/metrics.py"},
     "typer": {"station/__main__.py"},
     "rich": {"station/terminal.py"},
+    "scipy": {"station/learning.py"},
     "timm": {"training/from_timm.py", "training/served.py"},
     "torchvision": {"training/from_torchvision.py"},
     "tqdm": {"training"},

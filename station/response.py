@@ -1,0 +1,100 @@
+"""What a model says of an animal of a true age, P(estimate | true age): learnt from animals it was not fitted on.
+
+Estimates are drawn to the middle of the ages a model has seen.  Read forwards, from the true age to the estimate, that
+is no harm: the curve is there, and it is inverted by Bayes' rule (`station.lifetime`).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from station.bundles import BundleError, Card
+from station.learning import Calibration, Curves, learn
+from station.readings import Nature, Numbers
+
+OLDEST_YEARS = 120.0
+WRONG = 0.03
+"""The share of wrong pictures that is reckoned with."""
+_TABLE_YEARS = 0.05
+_UNKNOWN_TAU, _UNKNOWN_SIGMA = 4.0, 4.0
+"""Of a model that nothing is known of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """The estimate at a true age: its mean, and the spreads of what an animal's pictures share and do not share.
+
+    `mean_years`, `tau_years` and `sigma_years` are tables over the true ages 0, 0.05, 0.1 ... years.
+    """
+
+    mean_years: Numbers
+    tau_years: Numbers
+    sigma_years: Numbers
+    nature: Nature
+
+    @classmethod
+    def plain(cls, tau_years: float, sigma_years: float, wrong: float = WRONG) -> Response:
+        """The estimate is right on average, at every age alike, and the bias never fades."""
+        ages = _ages()
+        nature = Nature(math.inf, wrong, 60.0)
+        return cls(ages, np.full_like(ages, tau_years), np.full_like(ages, sigma_years), nature)
+
+    @classmethod
+    def of(cls, card: Card | None, out_of_fold: Path | None) -> Response:
+        """Learnt from a bundle's table; plain with the card's spreads where there is none or it is too short."""
+        if out_of_fold is not None and out_of_fold.is_file():
+            calibration = read_calibration(out_of_fold)
+            if calibration.enough:
+                return cls.learnt(calibration)
+        tau, sigma = (card.tau_years, card.sigma_years) if card else (None, None)
+        if card and tau is None and "mae_years" in card.metrics:
+            tau = sigma = card.metrics["mae_years"].value * math.sqrt(math.pi / 4)
+        return cls.plain(
+            _UNKNOWN_TAU if tau is None else max(tau, 0.05), _UNKNOWN_SIGMA if sigma is None else max(sigma, 0.05)
+        )
+
+    @classmethod
+    def learnt(cls, calibration: Calibration) -> Response:
+        """Learnt from animals of known age."""
+        return cls.from_curves(learn(calibration, WRONG))
+
+    @classmethod
+    def from_curves(cls, curves: Curves) -> Response:
+        """Tabulated, so that a look is quick."""
+        mean, tau, sigma = curves.at(_ages())
+        return cls(mean, tau, sigma, curves.nature)
+
+    def at(self, ages_years: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Mean, tau and sigma at true ages; before birth as at birth."""
+        place = np.clip(ages_years, 0, OLDEST_YEARS - 2 * _TABLE_YEARS) / _TABLE_YEARS
+        low = place.astype(np.int64)
+        share = place - low
+        mean, tau, sigma = (
+            table[low] + share * (table[low + 1] - table[low])
+            for table in (self.mean_years, self.tau_years, self.sigma_years)
+        )
+        return mean, tau, sigma
+
+    def age_of(self, estimates_years: Numbers) -> Numbers:
+        """The true age at which the mean estimate is this: a rough look back, without a prior."""
+        return np.interp(estimates_years, self.mean_years, _ages())
+
+
+def _ages() -> Numbers:
+    return np.arange(0, OLDEST_YEARS, _TABLE_YEARS)
+
+
+def read_calibration(file: Path) -> Calibration:
+    """A bundle's `out_of_fold.csv`, or a study's; raises `BundleError`."""
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = [(r["individual"], float(r["age_years"]), float(r["estimate_years"])) for r in csv.DictReader(lines)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{file} is not a table of estimates out of fold: {error!r}") from error
+    names, ages, estimates = zip(*rows, strict=True) if rows else ((), (), ())
+    return Calibration(np.array(names, dtype=str), np.array(ages, dtype=float), np.array(estimates, dtype=float))

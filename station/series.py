@@ -1,0 +1,82 @@
+"""The readings of one animal as numbers: one averaged reading a burst, and not more of them than say something new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from station.readings import Numbers
+from station.response import Response
+
+MOST = 24
+"""More readings than this are gathered: each stretch of time gives one, of their mean, with as much less noise."""
+_GROSS = 3.0
+"""Gathered readings further from their median than this many standard deviations of noise are left out."""
+_EPOCH_DAYS = 719_163
+"""The ordinal of 1970-01-01."""
+_SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgeReading:
+    """What the model said of one picture of an animal; readings of one burst are averaged to one."""
+
+    at: datetime
+    age_years: float
+    burst: int | str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Readings in order of time: `days` are date ordinals with fractions (UTC), `counts` how many stand behind each."""
+
+    days: Numbers
+    ages_years: Numbers
+    counts: Numbers
+
+    def since(self, day: float) -> Series:
+        """Those from that day on."""
+        kept = self.days >= day
+        return Series(self.days[kept], self.ages_years[kept], self.counts[kept])
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+
+def series(readings: Sequence[AgeReading]) -> Series:
+    """One averaged reading a burst, in order of time."""
+    days = np.array([r.at.timestamp() for r in readings], dtype=float) / _SECONDS_PER_DAY + _EPOCH_DAYS
+    ages = np.array([r.age_years for r in readings], dtype=float)
+    numbers: dict[int | str, int] = {}
+    bursts = np.array([numbers.setdefault(r.burst, len(numbers)) for r in readings], dtype=np.int64)
+    return bursts_averaged(days, ages, bursts)
+
+
+def bursts_averaged(days: Numbers, ages_years: Numbers, bursts: np.typing.NDArray[np.int64]) -> Series:
+    """The same of columns: `bursts` numbers them from 0."""
+    counts = np.bincount(bursts).astype(float)
+    days = np.bincount(bursts, days) / counts
+    ages = np.bincount(bursts, ages_years) / counts
+    order = np.lexsort((ages, days))
+    return Series(days[order], ages[order], np.ones(len(order)))
+
+
+def gathered(full: Series, response: Response) -> Series:
+    """At most about `MOST` readings, each the mean of a stretch of time without what is grossly off."""
+    if len(full) <= MOST:
+        return full
+    span = full.days[-1] - full.days[0] + 1e-6
+    cell = ((full.days - full.days[0]) * (MOST / span)).astype(np.int64)
+    cell = np.unique(cell, return_inverse=True)[1]
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    order = np.lexsort((full.ages_years, cell))
+    sizes = np.diff(np.append(starts, len(full)))
+    middles = (full.ages_years[order][starts + (sizes - 1) // 2] + full.ages_years[order][starts + sizes // 2]) / 2
+    noise = response.at(response.age_of(middles))[2]
+    usual = np.abs(full.ages_years - middles[cell]) <= _GROSS * noise[cell] * np.sqrt(1 + 1.57 / sizes[cell])
+    counts = np.bincount(cell, usual)
+    told = np.bincount(cell, full.ages_years * usual) / np.maximum(counts, 1)
+    return Series(np.bincount(cell, full.days) / sizes, np.where(counts > 0, told, middles), np.maximum(counts, 1))
