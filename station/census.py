@@ -7,6 +7,7 @@ counts are of animals seen; how many were never seen nobody can tell from them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -256,6 +257,7 @@ def census(
         _standing(animal, inside, asked, since, worked, shown=place < SHOWN)
         for place, (animal, inside) in enumerate(counted)
     )
+    visitors = Counter(camera for standing in standings for camera in standing.cameras)
     rng = np.random.default_rng(asked.seed)
     found = headcount.headcount(_listed(counted, asked), asked.doubt, rng, asked.draws)
     now = {s.id: changes.Was(s.label, s.stage, date.fromisoformat(s.born), s.images, s.word) for s in standings}
@@ -275,7 +277,7 @@ def census(
         individuals=standings,
         transitions=changes.transitions(before, now, asked.species, asked.on, ledger.model) if before else (),
         left=changes.left(before, now, gone) if before else (),
-        effort=tuple(_effort(effort, [inside for _, inside in counted]) for effort in efforts),
+        effort=tuple(_effort(effort, visitors[effort.camera]) for effort in efforts),
         model_before=before.model if before else None,
         seed=asked.seed,
     )
@@ -396,9 +398,8 @@ def _dates(days: Iterable[int]) -> tuple[str, ...]:
     return tuple(date.fromordinal(int(day)).isoformat() for day in days)
 
 
-def _effort(effort: Effort, seen: Sequence[Sightings]) -> CameraEffort:
+def _effort(effort: Effort, individuals: int) -> CameraEffort:
     rate = round(100 * effort.detections / effort.nights, 1) if effort.nights else None
-    individuals = sum(effort.camera in sightings.places for sightings in seen)
     return CameraEffort(
         effort.camera, effort.name, effort.nights, effort.silent_days, effort.images, effort.detections, rate,
         individuals,

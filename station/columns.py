@@ -21,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 NONE = -(2**62)
-_CHUNK = 50_000
+_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,13 +70,13 @@ class Estimates:
 def frames(db: Database, until: datetime | None = None) -> Frames:
     """Those that were observed."""
     cameras = tuple(row[0] for row in db.execute("SELECT id FROM cameras ORDER BY id"))
-    seconds = "CAST(strftime('%s', {}) AS INTEGER)"
-    sql = f"""SELECT id, camera, CASE WHEN captured_impossible THEN NULL ELSE {seconds.format("captured_at")} END,
-        captured_impossible, {seconds.format("done_at")}, people, topic IS NOT NULL FROM frames
+    believable = "captured_at IS NOT NULL AND NOT captured_impossible"
+    sql = f"""SELECT id, camera, CASE WHEN {believable} THEN substr(captured_at, 1, 19) END,
+        coalesce(captured_impossible, 0), CASE WHEN {believable} THEN NULL ELSE substr(done_at, 1, 19) END,
+        coalesce(people, 0), topic IS NOT NULL FROM frames
         WHERE outcome = 'observed' AND (:until IS NULL OR done_at <= :until) ORDER BY id"""
-    id, camera, at_s, impossible, done_s, people, topic = _read(
-        db, sql, until, (_integer, _places(cameras), *[_integer] * 5)
-    )
+    kinds = (_integers, _Places(cameras), _moments, _integers, _moments, _integers, _integers)
+    id, camera, at_s, impossible, done_s, people, topic = _read(db, sql, until, kinds)
     return Frames(id, camera, at_s, impossible, done_s, people, topic, cameras)
 
 
@@ -88,7 +88,8 @@ def faces(db: Database, until: datetime | None = None) -> Faces:
     )
     known = "" if until is None else "WHERE frame IN (SELECT id FROM frames WHERE done_at <= :until)"
     sql = f"SELECT id, frame, individual, unusable FROM faces {known} ORDER BY id"
-    id, frame, individual, unusable = _read(db, sql, until, (_integer, _integer, _places(individuals), _places(reasons)))
+    kinds = (_integers, _integers, _Places(individuals), _Places(reasons))
+    id, frame, individual, unusable = _read(db, sql, until, kinds)
     return Faces(id, frame, individual, unusable, individuals, reasons)
 
 
@@ -102,36 +103,58 @@ def estimates(db: Database, until: datetime | None = None) -> Estimates:
     if serving:
         models = [*(model for model in models if model != serving[0]), serving[0]]
     sql = "SELECT face, model, age_years FROM estimates WHERE :until IS NULL OR estimated_at <= :until ORDER BY id"
-    face, model, age_years = _read(db, sql, until, (_integer, _places(models), float))
+    face, model, age_years = _read(db, sql, until, (_integers, _Places(models), _numbers))
     order = np.lexsort((model, face))
     chosen = order[np.flatnonzero(np.diff(face[order], append=NONE))]
     return Estimates(face[chosen], model[chosen], age_years[chosen], tuple(models))
 
 
-_Kind = Callable[[Any], Any]
+def named_by_people(db: Database, until: datetime | None = None) -> Integers:
+    """The faces whose individual people said, or a path, rising."""
+    sql = """SELECT faces.id FROM frames JOIN faces ON faces.frame = frames.id WHERE frames.individual IS NOT NULL
+        UNION SELECT face FROM words WHERE face IS NOT NULL AND verb IN ('confirm', 'split') AND undone_at IS NULL
+        AND (:until IS NULL OR said_at <= :until) ORDER BY 1"""
+    return _read(db, sql, until, (_integers,))[0]
+
+
+_Column = Sequence[Any]
+_Kind = Callable[[_Column], npt.NDArray[Any]]
 
 
 def _read(db: Database, sql: str, until: datetime | None, kinds: Sequence[_Kind]) -> list[npt.NDArray[Any]]:
     """The columns of a query, one array each; `kinds` turn what stands in them into numbers."""
     cursor = db.execute(sql, _until(until))
-    parts: list[list[npt.NDArray[Any]]] = [[np.empty(0, _type(kind))] for kind in kinds]
+    parts: list[list[npt.NDArray[Any]]] = [[kind(())] for kind in kinds]
     while rows := cursor.fetchmany(_CHUNK):
         for part, kind, column in zip(parts, kinds, zip(*rows, strict=True), strict=True):
-            numbers = column if kind is float else map(kind, column)
-            part.append(np.fromiter(numbers, _type(kind), len(column)))
+            part.append(kind(column))
     return [np.concatenate(part) for part in parts]
 
 
-def _type(kind: _Kind) -> type[np.generic]:
-    return np.float64 if kind is float else np.int64
+def _integers(column: _Column) -> Integers:
+    return np.array(column, np.int64)
 
 
-def _integer(value: int | None) -> int:
-    return NONE if value is None else value
+def _numbers(column: _Column) -> Numbers:
+    return np.array(column, np.float64)
 
 
-def _places(names: Sequence[str]) -> _Kind:
-    return ({name: place for place, name in enumerate(names)} | {None: NONE}).__getitem__
+def _moments(column: _Column) -> Integers:
+    """ISO 8601 in UTC to the second, without offset; empty: `NONE`."""
+    if not any(column):
+        return np.full(len(column), NONE)
+    told = np.array([text or "NaT" for text in column], "datetime64[s]")
+    return np.where(np.isnat(told), NONE, told.astype(np.int64))
+
+
+class _Places:
+    """Names as their places in a list; none: `NONE`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._place: dict[Any, int] = {name: place for place, name in enumerate(names)} | {None: NONE}
+
+    def __call__(self, column: _Column) -> Integers:
+        return np.fromiter(map(self._place.__getitem__, column), np.int64, len(column))
 
 
 def _until(until: datetime | None) -> dict[str, str | None]:

@@ -218,7 +218,7 @@ def _animals(
     )
     last = sorted(inside, key=lambda place: (-int(sightings[place].between(0, on).at_s[-1]), names[place]))[:SHOWN]
     histories = _histories({place: series[place] for place in last}, sightings, known, names, asked)
-    certain = _said_by_people(db, asked)
+    certain = columns.named_by_people(db, asked.as_known)
     animals = [
         _animal(names[place], known[names[place]], sightings[place].between(0, on), birth, asked, certain,
                 series[place], histories.get(place, ()))
@@ -269,18 +269,6 @@ def _confidence(known: _Individual, inside: Sightings, asked: Reading, certain: 
         return 1.0
     events = min(2, len(np.unique(inside.event)))  # its sightings may err alike
     return float(1 - (1 - asked.known_right) ** events)
-
-
-def _said_by_people(db: Database, asked: Reading) -> Integers:
-    """The faces whose individual is a person's word, rising."""
-    if not db.execute("SELECT EXISTS (SELECT 1 FROM recognitions)").fetchone()[0]:
-        rows = db.execute("SELECT id FROM faces WHERE individual IS NOT NULL ORDER BY id")
-        return np.fromiter((row[0] for row in rows), np.int64)
-    sql = """SELECT faces.id FROM frames JOIN faces ON faces.frame = frames.id WHERE frames.individual IS NOT NULL
-        UNION SELECT face FROM words WHERE face IS NOT NULL AND verb IN ('confirm', 'split') AND undone_at IS NULL
-        AND (:until IS NULL OR said_at <= :until) ORDER BY 1"""
-    rows = db.execute(sql, {"until": iso(asked.as_known) if asked.as_known else None})
-    return np.fromiter((row[0] for row in rows), np.int64)
 
 
 def _facts(known: _Individual, sightings: Sightings) -> Facts:
