@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,11 @@ from sqlite_utils import Database, Migrations
 
 from station.copies import CopyError, copy_database
 from station.domain import StationError
+
+PATIENCE_S = 30
+"""For how long a writer waits while another one writes."""
+LEAST_BYTES = 1_000_000
+"""With less free space SQLite cannot place its own files beside the database."""
 
 migrations = Migrations("station")
 
@@ -363,12 +370,55 @@ def lock(file: Path) -> IO[str]:
     return handle
 
 
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """One transaction that may write from its beginning.
+
+    One that begins by reading is refused, without waiting, where another connection has written in between.
+    """
+    if db.conn.in_transaction:
+        with db.atomic():
+            yield
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.conn.commit()
+    except BaseException:
+        db.conn.rollback()
+        raise
+
+
+@contextmanager
+def beside(file: Path) -> Iterator[Database]:
+    """One transaction of a second writer, beside the daemon that holds the lock; it takes no frames in hand.
+
+    A database that nobody uses is brought to the program's schema first.  Raises `StoreError`.
+    """
+    if not file.is_file():
+        raise StoreError(f"there is no database {file}; `station scan` and `station run` make one")
+    try:
+        with closing(sqlite3.connect(file, timeout=PATIENCE_S)) as connection:
+            db = Database(connection)
+            _refuse_foreign(db, file)
+            if any(migrations.pending(db)):
+                upgrade(file)
+            connection.execute("PRAGMA synchronous = FULL")  # a person says it once
+            connection.execute("PRAGMA foreign_keys = ON")
+            with transaction(db):
+                yield db
+    except sqlite3.Error as error:
+        full = shutil.disk_usage(file.parent).free < LEAST_BYTES
+        why = "its disk is full: make room" if full else error
+        raise StoreError(f"nothing was changed, for the database {file} cannot be used: {why}") from error
+
+
 def open_database(file: Path, durable: bool = False) -> Database:
     """Opens or creates a database and brings it to the program's schema.  Raises `StoreError`.
 
     `durable`: what is committed survives a power cut.
     """
-    connection = sqlite3.connect(file, check_same_thread=False, timeout=10)
+    connection = sqlite3.connect(file, check_same_thread=False, timeout=PATIENCE_S)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.execute("PRAGMA foreign_keys = ON")

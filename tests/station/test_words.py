@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,9 +139,9 @@ def test_what_was_known_then_is_what_it_was_then(talk: Talk) -> None:
 
 
 @given(talks(), st.randoms(use_true_random=False))
-def test_the_order_in_which_rows_are_read_does_not_matter(talk: Talk, chance: object) -> None:
+def test_the_order_in_which_rows_are_read_does_not_matter(talk: Talk, chance: Random) -> None:
     shuffled = list(talk.words)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    chance.shuffle(shuffled)
     assert resolve(MACHINE[::-1], PATHS, shuffled) == shown(talk)
 
 
