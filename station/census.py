@@ -186,6 +186,8 @@ class Ledger:
     """How many of the estimates used each version made."""
     model: str | None = None
     """The version in service."""
+    ages_by: str = "how it errs is taken from its card"
+    """Where its errors are known from."""
     known_until: str | None = None
     """The newest thing in the ledger that the census could know."""
     as_known_then: bool = False
