@@ -84,7 +84,7 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     Raises `BundleError`, `SpeciesError` or `StoreError`.
     """
     how = settings.line
-    kind = find_species(settings.station.species, read_card(settings.station.bundle).species)
+    kind = species.chosen(settings.station.species, read_card(settings.station.bundle).species)
     ages = Ages(settings.station.bundle, how.device, kind, how.batch_faces)
     bell = Doorbell()
     watched = settings.watched()
@@ -101,18 +101,6 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
         yield Station(store, ages, bell, folders, look, pace, clock, Meter(), problems, herald)
         store.end_run(clock())
-
-
-def find_species(wanted: str, of_bundle: str) -> species.Species | None:
-    """The species file that was asked for, by path or name, else the bundle's own; None where it has none.
-
-    Raises `SpeciesError`.
-    """
-    if wanted.endswith(".toml"):
-        return species.read(Path(wanted))
-    if wanted:
-        return species.find(wanted) or species.read(species.folder() / f"{wanted}.toml")
-    return species.find(of_bundle)
 
 
 def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame], Camera]:

@@ -45,11 +45,19 @@ class Hearing:
         self._now = now
         self._words: list[Word] = []
 
-    def follow(self) -> None:
-        """Derives what follows from all that was said since the last time."""
+    def follow(self) -> str:
+        """Derives what follows from all that was said since the last time, and tells it in a line."""
         said, self._words = self._words, []
-        if said:
-            people.follow(self._db, said, self._now)
+        if not said:
+            return ""
+        changed = people.follow(self._db, said, self._now)
+        numbers = f"{said[0].id}" if len(said) == 1 else f"{said[0].id} to {said[-1].id}"
+        faces = "1 face shows" if changed == 1 else f"{changed or 'no'} faces show"
+        return f"noted as {numbers}; {faces} another individual now"
+
+    def face(self, face: str) -> int:
+        """A face by its number, or as FILE (of one face) or FILE#N."""
+        return find_face(self._db, face)
 
     def confirm(self, face: int, individual: str, new: bool = False) -> Word:
         """The face is the individual; with `new`, one that nobody has heard of yet."""

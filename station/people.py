@@ -35,6 +35,45 @@ def _word(row: Sequence[Any]) -> Word:
     return Word(id, datetime.fromisoformat(said_at), Verb(verb), individual, face, said, who)
 
 
+TOLD = ("word", "said_at", "who", "verb", "individual", "face", "value", "what", "undone_at")
+
+
+def told(db: Database, individual: str | None = None) -> Iterator[dict[str, Any]]:
+    """What was said, in its order, in plain words; of one individual: with what was said of those merged into it."""
+    said = words(db)
+    names = _relatives(said, {individual}) if individual else set()
+    about = {word.id for word in said if not individual or _named(word) & names}
+    about |= {word.id for word in said if word.verb is Verb.UNDO and word.value["word"] in about}
+    marked = dict(db.execute("SELECT id, undone_at FROM words").fetchall())
+    for word in said:
+        if word.id in about:
+            yield {
+                "word": word.id,
+                "said_at": iso(word.said_at),
+                "who": word.who,
+                "verb": word.verb.value,
+                "individual": word.individual,
+                "face": word.face,
+                "value": json.dumps(dict(word.value), ensure_ascii=False) if word.value else None,
+                "what": _plainly(word),
+                "undone_at": marked[word.id],
+            }
+
+
+def _plainly(word: Word) -> str:
+    facts = ", ".join(f"{key.replace('_', ' ')} {value or 'unknown'}" for key, value in word.value.items())
+    apart = f"faces {word.face} and {word.value.get('other')} are of two animals"
+    return {
+        Verb.NAME: f"{word.individual}: {facts}",
+        Verb.SET: f"{word.individual}: {facts}",
+        Verb.CONFIRM: f"face {word.face} is {word.individual}",
+        Verb.DENY: f"face {word.face} is not {word.individual}" if word.individual else apart,
+        Verb.MERGE: f"{word.individual} is {word.value.get('into')}",
+        Verb.SPLIT: f"face {word.face} is another one, {word.individual}",
+        Verb.UNDO: f"word {word.value.get('word')} is taken back",
+    }[word.verb]
+
+
 def newest(db: Database) -> int:
     """The number of the newest word: with another, what was derived from the words may be another."""
     return int(db.execute("SELECT coalesce(max(id), 0) FROM words").fetchone()[0])
@@ -50,8 +89,8 @@ def say(db: Database, word: Word) -> Word:
     return Word(int(done.lastrowid or 0), word.said_at, word.verb, word.individual, word.face, word.value, word.who)
 
 
-def follow(db: Database, said: Sequence[Word], at: datetime) -> None:
-    """Derives anew all that depends on these words; they are noted already."""
+def follow(db: Database, said: Sequence[Word], at: datetime) -> int:
+    """Derives anew all that depends on these words, which are noted already; how many faces show another one."""
     everything = words(db)
     _mark_undone(db, everything, at)
     about = list(_about(said, {word.id: word for word in everything}))
@@ -59,12 +98,12 @@ def follow(db: Database, said: Sequence[Word], at: datetime) -> None:
     faces = {word.face for word in about if word.face is not None}
     if any(word.verb is Verb.MERGE for word in about):
         faces |= set(faces_named(db, names))
-    derive(db, faces, everything)
     _describe(db, names, everything)
+    return derive(db, faces, everything)
 
 
-def derive(db: Database, faces: Iterable[int], said: Sequence[Word] | None = None) -> None:
-    """Who these faces show, by all that was said; notes of whom that changes something."""
+def derive(db: Database, faces: Iterable[int], said: Sequence[Word] | None = None) -> int:
+    """Who these faces show, by all that was said; notes of whom that changes something.  How many it changes."""
     everything = words(db) if said is None else said
     wanted = sorted(_partners(everything, set(faces)))
     shown = resolve(recognitions(db, wanted), paths(db, wanted), _of_faces(everything, set(wanted)))
@@ -73,6 +112,7 @@ def derive(db: Database, faces: Iterable[int], said: Sequence[Word] | None = Non
     db.conn.executemany("UPDATE faces SET individual = ? WHERE id = ?", [(now, face) for now, face, _ in changed])
     touched = {name for now, _, was in changed for name in (now, was) if name}
     db.conn.executemany("INSERT OR IGNORE INTO untold (individual) VALUES (?)", [(name,) for name in sorted(touched)])
+    return len(changed)
 
 
 def now_called(db: Database, individual: str | None) -> str | None:

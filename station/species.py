@@ -57,6 +57,18 @@ def find(name: str) -> Species | None:
     return read(file) if file.is_file() else None
 
 
+def chosen(wanted: str, of_bundle: str) -> Species | None:
+    """The species file that was asked for, by path or name, else the bundle's own; None where it has none.
+
+    Raises `SpeciesError`.
+    """
+    if wanted.endswith(".toml"):
+        return read(Path(wanted))
+    if wanted:
+        return find(wanted) or read(folder() / f"{wanted}.toml")
+    return find(of_bundle)
+
+
 def read(file: Path) -> Species:
     """Reads a species file; raises `SpeciesError`."""
     try:
