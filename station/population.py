@@ -56,6 +56,8 @@ class Reading:
     station: str = "station"
     names: Mapping[str, str] | None = None
     """What people call the cameras."""
+    ages_by: str = "how it errs is taken from its card"
+    """Where the model's errors are known from."""
 
     @property
     def first(self) -> int:
@@ -401,6 +403,7 @@ def _ledger(
         zone=str(asked.zone),
         models={model: n for model, n in zip(estimates.models, counts, strict=False) if n},
         model=estimates.models[-1] if len(estimates.face) else None,
+        ages_by=asked.ages_by,
         known_until=_known_until(db, asked),
         as_known_then=asked.as_known is not None,
         unusable=_unusable(db, frames, faces, estimates, asked),

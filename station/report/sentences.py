@@ -78,10 +78,7 @@ def told(of: Corrected) -> str:
 
 def notes(of: Census) -> Iterator[str]:
     """What can and cannot be concluded."""
-    yield (
-        "These are counts of animals seen, not of animals there are: whoever no camera saw, or nobody could tell from "
-        "others, is missing. They say nothing of abundance or trend."
-    )
+    yield seen_only()
     yield (
         "Brackets hold the truth in nine of ten cases: they carry how unsure ages are, and whether animals that only "
         "the machine tells apart are one. An animal that was seen and is not known to have died is presumed alive."
@@ -120,3 +117,11 @@ def _known(of: Census) -> str:
         return f"As it was known then, {of.ledger.known_until}. Days are of the zone {of.ledger.zone}."
     until = f", the newest entry of {of.ledger.known_until}" if of.ledger.known_until else ""
     return f"As it is known now{until}. Days are of the zone {of.ledger.zone}."
+
+
+def seen_only() -> str:
+    """What a count is of."""
+    return (
+        "These are counts of animals seen, not of animals there are: whoever no camera saw, or nobody could tell from "
+        "others, is missing. They say nothing of abundance or trend."
+    )
