@@ -87,9 +87,5 @@ def days_down(runs: Collection[Span], first: int, last: int) -> frozenset[int]:
     """The days on which the station was not up for a moment; none where nothing is known of its runs."""
     if not runs:
         return frozenset()
-    up = {
-        day
-        for run in runs
-        for day in range(max(first, run.began.toordinal()), min(last, run.ended.toordinal()) + 1)
-    }
+    up = {day for run in runs for day in range(max(first, run.began.toordinal()), min(last, run.ended.toordinal()) + 1)}
     return frozenset(range(first, last + 1)) - up

@@ -128,9 +128,7 @@ def table(found: Integers) -> list[list[Range]]:
     mean = found.mean(axis=0)
     rows = _rounded(mean.sum(axis=1), round(float(mean.sum())))
     likely = [_rounded(cells, total) for cells, total in zip(mean, rows, strict=True)]
-    return [
-        [_held(int(n), *interval(found[:, i, j])) for j, n in enumerate(cells)] for i, cells in enumerate(likely)
-    ]
+    return [[_held(int(n), *interval(found[:, i, j])) for j, n in enumerate(cells)] for i, cells in enumerate(likely)]
 
 
 def _held(likely: int, low: int, high: int) -> Range:

@@ -72,7 +72,7 @@ def take(known: Place, wanted: Night, pictures: bool = True) -> Taken:
     confused, ages_by = _calibration(known, species)
     asked = population.Reading(
         wanted.on, wanted.zone, species, known.response(), wanted.window_days, wanted.as_known,
-        station=known.settings.station.id if known.settings else known.database.stem, names=cameras, ages_by=ages_by,
+        station=known.settings.station.id if known.settings else known.database.stem, cameras=cameras, ages_by=ages_by,
     )  # fmt: skip
     with reading(known.database) as db:
         found = population.read(db, asked)
@@ -94,7 +94,9 @@ def _calibration(known: Place, species: Species) -> tuple[Confusion | None, str]
     except BundleError:
         return None, "how it errs is taken from its card, for its bundle has no estimates out of fold"
     learnt = "is learnt from" if table.enough else "is taken from its card, for too few of"
-    return confusion(table, species), f"how it errs {learnt} {len(set(table.individuals.tolist()))} animals it was not fitted on"
+    return confusion(
+        table, species
+    ), f"how it errs {learnt} {len(set(table.individuals.tolist()))} animals it was not fitted on"
 
 
 def _prior(known: Place, species: Species, on: date) -> dict[str, float]:

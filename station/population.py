@@ -7,35 +7,30 @@ recognised and the ages estimated by then (`station.words` says who a face shows
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, tzinfo
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, tzinfo
 
 import numpy as np
 from sqlite_utils import Database
 
-from station import columns, effort, people
+from station import columns, people
+from station.birth import DAYS_PER_YEAR
 from station.census import SHOWN, Animal, Known, Ledger, Sightings
-from station.columns import NONE, Estimates, Faces, Frames, Integers
+from station.columns import NONE, Estimates, Frames, Integers
 from station.effort import Effort
 from station.headcount import Doubt
-from station.lifetime import BirthDate, Facts, Season, Series, birth_dates
+from station.identities import Identity, Trust, doubt, identities, shown_then
+from station.lifetime import Facts, Season, Series, birth_dates
 from station.response import Response
 from station.schema import StoreError
-from station.series import bursts_averaged
-from station.silence import Span
+from station.seen import Seen, Window, local_days, readings, seen, sightings
 from station.species import Species
 from station.times import iso
-from station.words import Names, Word, facts, resolve, standing, vouched
+from station.unused import unused
+from station.watch import efforts
 
-BURST_S = 120
-"""Pictures of one animal at one camera less far apart are one reading of its age."""
-APART_S = 1800
-"""Pictures of one animal at one camera further apart are independent sightings."""
 STEPS = 8
 """In so many steps the course of a birth date is told."""
-_DAY_S = 86_400
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +44,18 @@ class Reading:
     window_days: int
     as_known: datetime | None = None
     """None: as known now."""
-    known_right: float = 0.9
-    """How often the machine names a known animal rightly; what the calibration of the identity says."""
-    new_right: float = 0.8
-    """How often what it takes for a new animal is one."""
+    trust: Trust = Trust()
     station: str = "station"
-    names: Mapping[str, str] | None = None
-    """What people call the cameras."""
+    cameras: Mapping[str, str] = field(default_factory=dict)
+    """What people call them."""
     ages_by: str = "how it errs is taken from its card"
     """Where the model's errors are known from."""
 
     @property
-    def first(self) -> int:
-        """The first day of the window, an ordinal."""
-        return self.on.toordinal() - self.window_days + 1
+    def window(self) -> Window:
+        """The days looked at."""
+        last = self.on.toordinal()
+        return Window(last - self.window_days + 1, last, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,381 +75,156 @@ def read(db: Database, asked: Reading) -> Population:
     """Reads it all.  Raises `StoreError` where the database is of an older program."""
     if "words" not in db.table_names():
         raise StoreError("the database is of an older station: `station migrate` brings it up to date")
-    frames = columns.frames(db, asked.as_known)
-    faces = columns.faces(db, asked.as_known)
+    until, window = asked.as_known, asked.window
+    frames, faces, estimates = columns.frames(db, until), columns.faces(db, until), columns.estimates(db, until)
     said = people.words(db)
-    known = _individuals(db, asked, said)
-    if asked.as_known:
-        faces = _as_known(db, faces, said, asked.as_known)
-    estimates = columns.estimates(db, asked.as_known)
-    seen = _seen(frames, faces, estimates, asked)
-    doubt, new_right = _doubt(known, said, asked)
-    animals, absent = _animals(db, seen, faces.individuals, known, replace(asked, new_right=new_right))
-    ledger = _ledger(db, frames, faces, estimates, seen, asked)
-    return Population(tuple(animals), absent, tuple(_efforts(db, frames, faces, asked)), ledger, doubt)
-
-
-# Who is who
-
-
-@dataclass(frozen=True, slots=True)
-class _Individual:
-    """What is said of one individual."""
-
-    facts: Mapping[str, Any]
-    provisional: bool
-    merged_into: str | None
-
-    def day(self, fact: str) -> date | None:
-        """A date among the facts."""
-        told = self.facts.get(fact)
-        return date.fromisoformat(str(told)[:10]) if told else None
-
-
-def _individuals(db: Database, asked: Reading, said: Sequence[Word]) -> dict[str, _Individual]:
-    if asked.as_known is None:
-        rows = db.query("SELECT * FROM individuals")
-        return {row["id"]: _Individual(row, bool(row["provisional"]), row["merged_into"]) for row in rows}
-    told, good = facts(said, asked.as_known), vouched(said, asked.as_known)
-    into = Names(standing(said, asked.as_known)).merged()
-    by_machine = "SELECT DISTINCT individual FROM recognitions WHERE verdict = 'new' AND recognised_at <= ?"
-    made = {row[0] for row in db.execute(by_machine, [iso(asked.as_known)]).fetchall()}
-    made -= {row[0] for row in db.execute("SELECT DISTINCT individual FROM frames WHERE individual IS NOT NULL")}
-    every = [row[0] for row in db.execute("SELECT id FROM individuals").fetchall()]
-    return {id: _Individual(told.get(id, {}), id in made and id not in good, into.get(id)) for id in every}
-
-
-def _as_known(db: Database, faces: Faces, said: Sequence[Word], until: datetime) -> Faces:
-    """With the individuals that the faces had at a moment."""
-    ids = faces.id.tolist()
-    shown = resolve(people.recognitions(db, ids), people.paths(db, ids), said, until)
-    place = {name: number for number, name in enumerate(faces.individuals)}
-    return replace(faces, individual=np.array([place.get(shown.get(id, ""), NONE) for id in ids], np.int64))
-
-
-def _doubt(known: Mapping[str, _Individual], said: Sequence[Word], asked: Reading) -> tuple[Doubt, float]:
-    """What people found of the machine's new animals so far, added to what its calibration says as 20 cases."""
-    stand = standing(said, asked.as_known)
-    merged = sum(one.merged_into is not None for one in known.values())
-    split = len({word.value.get("with", word.id) for word in stand if word.verb == "split"})
-    stood = len({word.individual for word in stand if word.verb in ("name", "confirm") and word.who != people.PATH})
-    cases = 20.0 + merged + split + stood
-    return Doubt(cases, 1.0 + merged, 1.0 + split), (20.0 * asked.new_right + stood) / cases
-
-
-# Who was seen
+    known = identities(db, said, until)
+    if until:
+        faces = shown_then(db, faces, said, until)
+    doubtful, trust = doubt(known, said, asked.trust, until)
+    rows = seen(frames, faces, estimates, asked.zone)
+    cast = _Cast(
+        tuple(known[name] for name in faces.individuals), faces.individuals, sightings(rows), readings(rows),
+        columns.named_by_people(db, until), replace(asked, trust=trust),
+    )  # fmt: skip
+    ledger = replace(
+        _ledger(db, frames, estimates, rows, asked), unusable=unused(db, frames, faces, estimates, window, until)
+    )
+    watched = efforts(db, frames, faces, window, asked.cameras)
+    return Population(tuple(_animals(cast)), _absent(cast), tuple(watched), ledger, doubtful)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """The usable, named faces of a believable time, by individual and time; columns of one length."""
+class _Cast:
+    """Everybody, by place in `names`."""
 
-    individual: Integers
-    at_s: Integers
-    camera: Integers
-    face: Integers
-    age_years: columns.Numbers
-    """NaN: no estimate."""
-    day: Integers
-    cameras: tuple[str, ...]
-    model: Integers
-    models: tuple[str, ...]
+    identities: tuple[Identity, ...]
+    names: tuple[str, ...]
+    sightings: Mapping[int, Sightings]
+    """All, of any day."""
+    readings: Mapping[int, Series]
+    said_by_people: Integers
+    """The faces whose individual is a person's word, rising."""
+    asked: Reading
 
+    def upto(self, who: int) -> Sightings:
+        """Its sightings up to the day of the census."""
+        return self.sightings[who].between(0, self.asked.window.last)
 
-def _seen(frames: Frames, faces: Faces, estimates: Estimates, asked: Reading) -> _Seen:
-    place = np.searchsorted(frames.id, faces.frame)
-    there = place < len(frames.id)
-    there[there] = frames.id[place[there]] == faces.frame[there]
-    place = np.where(there, place, 0)
-    usable = there & (faces.individual != NONE) & (faces.unusable == NONE)
-    if len(frames.id):
-        usable &= (frames.at_s[place] != NONE) & (frames.people[place] <= 0)
-    rows, frame = np.flatnonzero(usable), place[usable]
-    order = np.lexsort((faces.id[rows], frames.at_s[frame], faces.individual[rows]))
-    rows, frame = rows[order], frame[order]
-    at_s, face = frames.at_s[frame], faces.id[rows]
-    at = np.minimum(np.searchsorted(estimates.face, face), max(0, len(estimates.face) - 1))
-    found = estimates.face[at] == face if len(estimates.face) else np.zeros(len(face), np.bool_)
-    return _Seen(
-        faces.individual[rows],
-        at_s,
-        frames.camera[frame],
-        face,
-        np.where(found, estimates.age_years[at], np.nan) if len(estimates.face) else np.full(len(face), np.nan),
-        local_days(at_s, asked.zone),
-        frames.cameras,
-        np.where(found, estimates.model[at], NONE) if len(estimates.face) else np.full(len(face), NONE),
-        estimates.models,
-    )
+    def facts(self, who: int) -> Facts:
+        """What is certain of its birth."""
+        its, every = self.identities[who], self.sightings[who].day
+        alive = (date.fromordinal(int(every[end])) for end in (0, -1))
+        return Facts(its.day("born_on"), its.day("born_after"), its.day("born_before"), *alive)
 
 
-def local_days(at_s: Integers, zone: tzinfo) -> Integers:
-    """The days (ordinals) on which moments lie in a zone."""
-    if not len(at_s):
-        return np.empty(0, np.int64)
-    first, last = (int(end) // _DAY_S + _EPOCH for end in (at_s.min(), at_s.max()))
-    days = range(first - 1, last + 3)
-    midnights = [datetime.combine(date.fromordinal(day), time(), zone).timestamp() for day in days]
-    return np.asarray(np.searchsorted(np.array(midnights), at_s, side="right") - 1 + days[0], np.int64)
+def _inside(cast: _Cast) -> list[int]:
+    """Who was seen in the window, the one seen last first."""
+    window = cast.asked.window
+    last = {who: own.at_s[-1] for who in cast.sightings if len(own := cast.upto(who)) and own.day[-1] >= window.first}
+    return sorted(last, key=lambda who: (-int(last[who]), cast.names[who]))
 
 
-def _animals(
-    db: Database, seen: _Seen, names: Sequence[str], known: Mapping[str, _Individual], asked: Reading
-) -> tuple[list[Animal], dict[str, str]]:
-    sightings = _sightings(seen)
-    series = _series(seen)
-    on = asked.on.toordinal()
-    inside, absent = [], {}
-    for place, own in sightings.items():
-        upto = own.between(0, on)
-        if len(upto) and upto.day[-1] >= asked.first:
-            inside.append(place)
-        elif len(upto):
-            absent[names[place]] = f"last seen on {date.fromordinal(int(upto.day[-1]))}, before the window"
-    absent |= {id: f"is the same animal as {one.merged_into}" for id, one in known.items() if one.merged_into}
-    season = Season.of(asked.species)
-    births = birth_dates(
-        [(series[place], _facts(known[names[place]], sightings[place])) for place in inside], asked.response, season
-    )
-    last = sorted(inside, key=lambda place: (-int(sightings[place].between(0, on).at_s[-1]), names[place]))[:SHOWN]
-    histories = _histories({place: series[place] for place in last}, sightings, known, names, asked)
-    certain = columns.named_by_people(db, asked.as_known)
-    animals = [
-        _animal(names[place], known[names[place]], sightings[place].between(0, on), birth, asked, certain,
-                series[place], histories.get(place, ()))
-        for place, birth in zip(inside, births, strict=True)
-    ]  # fmt: skip
-    return animals, absent
+def _absent(cast: _Cast) -> dict[str, str]:
+    found = {
+        cast.names[who]: f"last seen on {date.fromordinal(int(own.day[-1]))}, before the window"
+        for who in cast.sightings
+        if len(own := cast.upto(who)) and own.day[-1] < cast.asked.window.first
+    }
+    merged = zip(cast.names, cast.identities, strict=True)
+    return found | {id: f"is the same animal as {its.merged_into}" for id, its in merged if its.merged_into}
 
 
-def _animal(
-    id: str,
-    known: _Individual,
-    sightings: Sightings,
-    birth: BirthDate,
-    asked: Reading,
-    certain: Integers,
-    series: Series,
-    history: Sequence[Known],
-) -> Animal:
-    return Animal(
-        id=id,
-        sightings=sightings,
-        birth=birth,
-        name=str(known.facts.get("name") or ""),
-        sex=str(known.facts.get("sex") or ""),
-        provisional=known.provisional,
-        confidence=_confidence(known, sightings.between(asked.first, asked.on.toordinal()), asked, certain),
-        died_on=known.day("died_on"),
-        told_stage=_told_stage(series, asked),
-        word="|".join(str(known.facts.get(fact) or "") for fact in ("born_on", "born_after", "born_before")),
-        history=history,
-    )
+def _animals(cast: _Cast) -> list[Animal]:
+    inside = _inside(cast)
+    season = Season.of(cast.asked.species)
+    births = birth_dates([(cast.readings[who], cast.facts(who)) for who in inside], cast.asked.response, season)
+    histories = _histories(cast, inside[:SHOWN])
+    animals = []
+    for who, birth in zip(inside, births, strict=True):
+        its, upto = cast.identities[who], cast.upto(who)
+        animal = Animal(
+            id=cast.names[who],
+            sightings=upto,
+            birth=birth,
+            name=its.text("name"),
+            sex=its.text("sex"),
+            provisional=its.provisional,
+            confidence=_confidence(its, upto.between(cast.asked.window.first, cast.asked.window.last), cast),
+            died_on=its.day("died_on"),
+            told_stage=_told_stage(cast.readings[who], cast.asked),
+            word="|".join(its.text(fact) for fact in ("born_on", "born_after", "born_before")),
+            history=histories.get(who, ()),
+        )
+        animals.append(animal)
+    return animals
 
 
 def _told_stage(series: Series, asked: Reading) -> str | None:
     """By the mean of what the model said, each reading carried to the day of the census."""
     if not len(series):
         return None
-    now = series.ages_years + (asked.on.toordinal() - series.days) / 365.25
+    now = series.ages_years + (asked.on.toordinal() - series.days) / DAYS_PER_YEAR
     return asked.species.stage(float(np.average(now, weights=series.counts)))
 
 
-def _confidence(known: _Individual, inside: Sightings, asked: Reading, certain: Integers) -> float:
+def _confidence(its: Identity, inside: Sightings, cast: _Cast) -> float:
     """That it is one animal and no other one of the list, and was seen in the window."""
-    if known.provisional:
-        return asked.new_right
-    place = np.searchsorted(certain, inside.face)
-    if len(certain) and (certain[np.minimum(place, len(certain) - 1)] == inside.face).any():
+    trust, certain = cast.asked.trust, cast.said_by_people
+    if its.provisional:
+        return trust.new_right
+    place = np.minimum(np.searchsorted(certain, inside.face), max(0, len(certain) - 1))
+    if len(certain) and (certain[place] == inside.face).any():
         return 1.0
-    events = min(2, len(np.unique(inside.event)))  # its sightings may err alike
-    return float(1 - (1 - asked.known_right) ** events)
+    events = min(2, len(np.unique(inside.event)))  # more of them may err alike
+    return float(1 - (1 - trust.known_right) ** events)
 
 
-def _facts(known: _Individual, sightings: Sightings) -> Facts:
-    return Facts(
-        known.day("born_on"),
-        known.day("born_after"),
-        known.day("born_before"),
-        date.fromordinal(int(sightings.day[0])),
-        date.fromordinal(int(sightings.day[-1])),
-    )
-
-
-def _sightings(seen: _Seen) -> dict[int, Sightings]:
-    event = _runs(seen, APART_S)
-    day, camera = seen.day.astype(np.int32), seen.camera.astype(np.int32)
-    return {
-        int(seen.individual[rows.start]): Sightings(
-            seen.at_s[rows], day[rows], camera[rows], event[rows], seen.face[rows], seen.cameras
-        )
-        for rows in _blocks(seen.individual)
-    }
-
-
-def _series(seen: _Seen) -> dict[int, Series]:
-    """What the model said of each animal, a reading a burst."""
-    burst = _runs(seen, BURST_S)
-    days = seen.at_s / _DAY_S + _EPOCH
-    told = np.isfinite(seen.age_years)
-    found = {}
-    for rows in _blocks(seen.individual):
-        own = told[rows]
-        number = np.unique(burst[rows][own], return_inverse=True)[1]
-        found[int(seen.individual[rows.start])] = bursts_averaged(days[rows][own], seen.age_years[rows][own], number)
-    return found
-
-
-def _runs(seen: _Seen, apart_s: int) -> Integers:
-    """A number for each stretch of pictures of one animal at one camera, each less than `apart_s` after the last."""
-    order = np.lexsort((seen.at_s, seen.camera, seen.individual))
-    parts = (seen.individual, seen.camera)
-    new = np.diff(seen.at_s[order], prepend=NONE) > apart_s
-    for part in parts:
-        new |= np.diff(part[order], prepend=-1) != 0
-    number = np.empty(len(order), np.int64)
-    number[order] = np.cumsum(new)
-    return number
-
-
-def _blocks(rising: Integers) -> list[slice]:
-    starts = np.flatnonzero(np.diff(rising, prepend=NONE))
-    return [slice(int(a), int(b)) for a, b in zip(starts, np.append(starts[1:], len(rising)), strict=True)]
-
-
-def _histories(
-    shown: Mapping[int, Series],
-    sightings: Mapping[int, Sightings],
-    known: Mapping[str, _Individual],
-    names: Sequence[str],
-    asked: Reading,
-) -> dict[int, list[Known]]:
-    """What the readings so far said of the birth date, at steps from the first to the last."""
+def _histories(cast: _Cast, shown: Sequence[int]) -> dict[int, list[Known]]:
+    """What the readings so far said of the birth dates, at steps from the first to the last."""
     steps = [
-        (place, day, series)
-        for place, full in shown.items()
-        for day, series in _steps(full, asked.on.toordinal())
+        (who, day, replace(cast.facts(who), seen_last=date.fromordinal(day)), series)
+        for who in shown
+        for day, series in _steps(cast.readings[who], cast.asked.window.last)
     ]
-    births = birth_dates(
-        [
-            (series, replace(_facts(known[names[place]], sightings[place]), seen_last=date.fromordinal(day)))
-            for place, day, series in steps
-        ],
-        asked.response,
-        Season.of(asked.species),
-    )
+    season = Season.of(cast.asked.species)
+    births = birth_dates([(series, facts) for _, _, facts, series in steps], cast.asked.response, season)
     found: dict[int, list[Known]] = {}
-    for (place, day, _), birth in zip(steps, births, strict=True):
+    for (who, day, _, _), birth in zip(steps, births, strict=True):
         low, high = birth.interval(0.9)
-        found.setdefault(place, []).append(Known(date.fromordinal(day), low, birth.median(), high))
+        found.setdefault(who, []).append(Known(date.fromordinal(day), low, birth.median(), high))
     return found
 
 
 def _steps(full: Series, on: int) -> list[tuple[int, Series]]:
     """The first readings, ever more of them, with the day of the last."""
     until = int(np.searchsorted(full.days, on + 1))
-    ends = sorted({round(end) for end in np.geomspace(1, until, STEPS)}) if until else []
+    ends = sorted({round(end) for end in np.geomspace(1, until, STEPS).tolist()}) if until else []
     return [
         (int(full.days[end - 1]), Series(full.days[:end], full.ages_years[:end], full.counts[:end])) for end in ends
     ]
 
 
-# How long cameras looked
-
-
-def _efforts(db: Database, frames: Frames, faces: Faces, asked: Reading) -> list[Effort]:
-    first, last = asked.first, asked.on.toordinal()
-    told = frames.at_s != NONE
-    days = np.full(len(told), NONE)
-    days[told] = local_days(frames.at_s[told], asked.zone)
-    inside = (days >= first) & (days <= last)
-    shown = np.bincount(np.searchsorted(frames.id, faces.frame), minlength=len(told))[: len(told)]
-    down = effort.days_down(_runs_of(db), first, last)
-    made = []
-    for place, camera in enumerate(frames.cameras):
-        its = (frames.camera == place) & told & (days <= last)
-        here = its & inside
-        by_air = len(here) > 0 and bool(frames.topic[its].all())
-        worked, silent = effort.worked(np.unique(days[its]).astype(np.int32), first, last, down if by_air else ())
-        if len(worked):
-            name = (asked.names or {}).get(camera, "")
-            made.append(Effort(camera, worked, int(here.sum()), int(shown[here].sum()), silent, name))
-    return made
-
-
-def _runs_of(db: Database) -> list[Span]:
-    rows = db.execute("SELECT started_at, coalesce(ended_at, alive_at, started_at) FROM runs WHERE alive_at IS NOT NULL")
-    return [Span(datetime.fromisoformat(began), datetime.fromisoformat(ended)) for began, ended in rows.fetchall()]
-
-
-# What could not be used, and by whom ages were told
-
-
-def _ledger(
-    db: Database, frames: Frames, faces: Faces, estimates: Estimates, seen: _Seen, asked: Reading
-) -> Ledger:
-    used = seen.model[(seen.day <= asked.on.toordinal()) & (seen.model != NONE)]
-    counts = np.bincount(used, minlength=len(estimates.models)).tolist() if len(used) else []
-    newest = int(frames.at_s.max()) if len(frames.at_s) else NONE
+def _ledger(db: Database, frames: Frames, estimates: Estimates, rows: Seen, asked: Reading) -> Ledger:
+    """By whom ages were told, and until when."""
+    used = rows.model[(rows.day <= asked.window.last) & (rows.model != NONE)]
+    counts = np.bincount(used, minlength=len(estimates.models)).tolist()
+    newest = local_days(frames.at_s[frames.at_s != NONE], asked.zone).max(initial=0)
     return Ledger(
         station=asked.station,
         zone=str(asked.zone),
-        models={model: n for model, n in zip(estimates.models, counts, strict=False) if n},
+        models={model: n for model, n in zip(estimates.models, counts, strict=True) if n},
         model=estimates.models[-1] if len(estimates.face) else None,
         ages_by=asked.ages_by,
-        known_until=_known_until(db, asked),
+        known_until=iso(asked.as_known) if asked.as_known else _newest_entry(db),
         as_known_then=asked.as_known is not None,
-        unusable=_unusable(db, frames, faces, estimates, asked),
-        newest=None
-        if newest == NONE
-        else date.fromordinal(int(local_days(np.array([newest]), asked.zone)[0])).isoformat(),
+        newest=date.fromordinal(int(newest)).isoformat() if newest else None,
     )
 
 
-def _known_until(db: Database, asked: Reading) -> str | None:
-    """The newest thing that was said or estimated."""
-    if asked.as_known:
-        return iso(asked.as_known)
+def _newest_entry(db: Database) -> str | None:
+    """The newest thing that was said or seen."""
     row = db.execute("""SELECT max(at) FROM (SELECT max(done_at) AS at FROM frames UNION ALL
         SELECT max(said_at) FROM words WHERE who <> 'path' UNION ALL SELECT max(recognised_at) FROM recognitions)""")
-    return row.fetchone()[0]  # type: ignore[no-any-return]
-
-
-def _unusable(
-    db: Database, frames: Frames, faces: Faces, estimates: Estimates, asked: Reading
-) -> dict[str, int]:
-    """Of the window; what has no time counts to the day it was looked at."""
-    place = np.minimum(np.searchsorted(frames.id, faces.frame), max(0, len(frames.id) - 1))
-    if not len(frames.id):
-        return _rejected(db, asked)
-    day = np.where(frames.at_s != NONE, frames.at_s, frames.done_s)
-    days = local_days(day, asked.zone)
-    window = (days >= asked.first) & (days <= asked.on.toordinal())
-    here = window[place] & (frames.id[place] == faces.frame)
-    timed, unusable = frames.at_s[place] != NONE, faces.unusable != NONE
-    aged = np.isin(faces.id, estimates.face)
-    found = {
-        reason: int((here & (faces.unusable == number)).sum()) for number, reason in enumerate(faces.reasons)
-    }
-    good = here & ~unusable
-    found |= {
-        "the picture's time is impossible": int((good & ~timed & (frames.impossible[place] > 0)).sum()),
-        "the picture has no time": int((good & ~timed & (frames.impossible[place] <= 0)).sum()),
-        "nobody knows who it is": int((good & timed & (faces.individual == NONE)).sum()),
-        "no age was estimated": int((good & timed & (faces.individual != NONE) & ~aged).sum()),
-    }
-    people_in = int((window & (frames.people > 0)).sum())
-    found["pictures with people in them, not looked at"] = people_in
-    return {reason: n for reason, n in (found | _rejected(db, asked)).items() if n}
-
-
-def _rejected(db: Database, asked: Reading) -> dict[str, int]:
-    """Pictures that could not be read, by reason, to the day they were looked at."""
-    begin = datetime.combine(date.fromordinal(asked.first), time(), asked.zone)
-    end = datetime.combine(asked.on + timedelta(days=1), time(), asked.zone)
-    rows = db.execute(
-        """SELECT reason, count(*) FROM frames WHERE outcome = 'rejected' AND done_at >= ? AND done_at < ?
-        GROUP BY reason ORDER BY reason""",
-        [iso(begin), iso(min(end, asked.as_known) if asked.as_known else end)],
-    ).fetchall()
-    return {f"pictures rejected: {reason}": n for reason, n in rows}
+    found = row.fetchone()[0]
+    return None if found is None else str(found)

@@ -85,7 +85,11 @@ def _show(of: Census, form: Report | None) -> None:
         if of.individuals:
             columns = ("life stage", "all", "female", "male", "sex unknown")
             rows = [
-                dict(zip(columns, (line.stage, *map(wording.counted, (line.animals, *line.by_sex.values()))), strict=True))
+                dict(
+                    zip(
+                        columns, (line.stage, *map(wording.counted, (line.animals, *line.by_sex.values()))), strict=True
+                    )
+                )
                 for line in of.counts
             ]
             terminal.listing(rows, columns, {name: lambda row, name=name: row[name] for name in columns}, "table")

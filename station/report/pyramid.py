@@ -10,7 +10,7 @@ from station.headcount import Range
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A number of animals as per cent of the widest bar's room."""
+    """A number of animals as shares of the widest bar's room."""
 
     of: Range
     likely: float
@@ -38,7 +38,9 @@ class Pyramid:
 def pyramid(of: Census) -> Pyramid:
     """Of the counts."""
     known = any(of.by_sex[sex].high for sex in ("f", "m"))
-    sides = tuple(sex for sex in ("f", "m", "unknown") if sex != "unknown" or of.by_sex[sex].high) if known else ("all",)
+    sides = (
+        tuple(sex for sex in ("f", "m", "unknown") if sex != "unknown" or of.by_sex[sex].high) if known else ("all",)
+    )
     ranges = {
         line.stage: {side: line.animals if side == "all" else line.by_sex[side] for side in sides} for line in of.counts
     }
@@ -55,9 +57,9 @@ def pyramid(of: Census) -> Pyramid:
 def ages(stage: StageRange) -> str:
     """`1.5–5.5 years`."""
     if stage.to_years is None:
-        return f"{stage.from_years:g} years and more"
+        return f"{stage.from_years:g}+ years"
     return f"{stage.from_years:g}–{stage.to_years:g} years"
 
 
 def _bar(of: Range, most: int) -> Bar:
-    return Bar(of, *(round(100 * n / most, 2) for n in (of.likely, of.low, of.high)))
+    return Bar(of, *(round(n / most, 4) for n in (of.likely, of.low, of.high)))

@@ -9,7 +9,7 @@ from station.census import SHOWN, Census
 from station.confusion import Corrected
 from station.report.wording import count, counted, day, listed, short_day
 
-SEXES = {"f": "female", "m": "male", "": "sex unknown", "unknown": "sex unknown"}
+SEXES = {"f": "female", "m": "male", "": "sex unknown", "unknown": "unknown"}
 
 
 def title(of: Census) -> str:
@@ -36,7 +36,9 @@ def _where_to_look(of: Census) -> str:
         return " The database holds no picture with a believable time."
     if of.first_day <= of.ledger.newest <= of.on:
         return " There are pictures of that time: see below what could not be used."
-    return f" The newest picture is of {day(of.ledger.newest)}: `--date {of.ledger.newest}` takes the census of that day."
+    return (
+        f" The newest picture is of {day(of.ledger.newest)}: `--date {of.ledger.newest}` takes the census of that day."
+    )
 
 
 def since(of: Census) -> Iterator[tuple[str, str]]:
@@ -87,8 +89,8 @@ def notes(of: Census) -> Iterator[str]:
     if machine:
         sure = sum(one.confidence for one in machine) / len(machine)
         yield (
-            f"{len(machine)} of {len(of.individuals)} listed animals are told apart by the machine alone, {100 * sure:.0f}% sure "
-            "of each; confirming them (`station faces review`) narrows every bracket."
+            f"{len(machine)} of {len(of.individuals)} listed animals are told apart by the machine alone, "
+            f"{100 * sure:.0f}% sure of each; confirming them (`station faces review`) narrows every bracket."
         )
     yield (
         "A trap night is a day on which a camera is taken to have worked: from its first to its last picture, without "

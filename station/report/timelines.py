@@ -6,6 +6,7 @@ all animals share.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +14,7 @@ from station.census import SHOWN, Census, Standing
 
 HEIGHT = 24.0
 _TICKS = 4.0
+_FITTING = 0.8
 _WIDEST_YEARS = 12.0
 _NARROWEST_YEARS = 2.0
 _DAYS_PER_YEAR = 365.25
@@ -50,9 +52,14 @@ def timelines(of: Census) -> Lines:
     """The `SHOWN` seen last, the one seen last first."""
     shown = of.individuals[:SHOWN]
     first, last = date.fromisoformat(of.first_day), date.fromisoformat(of.on)
-    widest = max((_half_years(one, entry) for one in shown for entry in one.history), default=0.0)
-    half = min(_WIDEST_YEARS, max(_NARROWEST_YEARS, widest))
+    half = _scale([_half_years(one, entry) for one in shown for entry in one.history])
     return Lines(tuple(_line(one, first, last, half) for one in shown), tuple(_months(first, last)), round(2 * half, 1))
+
+
+def _scale(half_years: list[float]) -> float:
+    """What most intervals fit into; the few that are wider are cut off."""
+    most = sorted(half_years)[int(_FITTING * len(half_years))] if half_years else 0.0
+    return float(math.ceil(min(_WIDEST_YEARS, max(_NARROWEST_YEARS, most))))
 
 
 def _half_years(one: Standing, entry: tuple[str, str, str, str]) -> float:

@@ -22,6 +22,12 @@ def short_day(iso: str) -> str:
     return f"{on.day} {on:%b %Y}"
 
 
+def day_and_month(iso: str) -> str:
+    """`30 Jun`."""
+    on = date.fromisoformat(iso)
+    return f"{on.day} {on:%b}"
+
+
 def span(low: float, high: float, decimals: int = 0) -> str:
     """`4–7`."""
     return f"{low:.{decimals}f}–{high:.{decimals}f}"
@@ -30,6 +36,11 @@ def span(low: float, high: float, decimals: int = 0) -> str:
 def counted(of: Range) -> str:
     """`5 (4–7)`; where nothing is in doubt, `5`."""
     return f"{of.likely}" if of.low == of.high else f"{of.likely} ({of.low}–{of.high})"
+
+
+def number(value: float) -> str:
+    """Whole."""
+    return f"{value:.0f}"
 
 
 def years(age: float) -> str:

@@ -32,7 +32,9 @@ def write(of: Census, portraits: Mapping[str, str], folder: Path, formats: tuple
         folder.mkdir(parents=True, exist_ok=True)
         return [_replaced(folder / name, text) for name, text in files.items()]
     except OSError as error:
-        raise ReportError(f"the census cannot be written to {folder}: {error.strerror}; choose another --out") from error
+        raise ReportError(
+            f"the census cannot be written to {folder}: {error.strerror}; choose another --out"
+        ) from error
 
 
 def _replaced(file: Path, text: str) -> Path:

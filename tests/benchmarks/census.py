@@ -32,6 +32,7 @@ DAYS = 730
 def build(file: Path, estimates: int, individuals: int) -> None:
     """Two years of a large reserve, in bursts of three."""
     from tests.tiny import card  # noqa: PLC0415  torch, which what is measured does without
+
     rng = np.random.default_rng(1)
     db = open_database(file)
     start = datetime.combine(TODAY - timedelta(days=DAYS - 1), datetime.min.time(), UTC)
@@ -56,7 +57,10 @@ def build(file: Path, estimates: int, individuals: int) -> None:
         db.conn.executemany(
             """INSERT INTO frames (id, camera, path, size_bytes, modified_ns, lane, admitted_at, outcome, done_at,
             captured_at, captured_impossible, people) VALUES (?, ?, ?, 1, 1, 1, ?, 'observed', ?, ?, 0, 0)""",
-            ((i, f"c{c:02}", f"/p/{i}", at, f"{t}+00:00", f"{t}+00:00") for i, (c, t) in enumerate(zip(camera.tolist(), taken, strict=True))),
+            (
+                (i, f"c{c:02}", f"/p/{i}", at, f"{t}+00:00", f"{t}+00:00")
+                for i, (c, t) in enumerate(zip(camera.tolist(), taken, strict=True))
+            ),
         )
         db.conn.executemany(
             "INSERT INTO faces (id, frame, number, x, y, width, height, individual) VALUES (?, ?, 0, 0, 0, 1, 1, ?)",
