@@ -51,7 +51,7 @@ def ageing(readings: Sequence[AgeReading] | Series, response: Response, birth: B
     shared = np.exp(-np.abs(x[:, None] - x) / response.nature.fading) * np.outer(tau, tau)
     years = (seen.days - seen.days.mean()) / DAYS_PER_YEAR
     design = np.stack([rise, rise * years], axis=1)
-    slope, error = _slope(seen.ages_years - mean, design, shared, sigma**2 / seen.counts)
+    slope, error = _slope(seen.scaled - mean, design, shared, sigma**2 / seen.counts)
     low, high = 1 + slope - _INTERVAL * error, 1 + slope + _INTERVAL * error
     return Ageing(1 + slope, low, high, abs(slope) > _CERTAIN * error)
 

@@ -1,9 +1,9 @@
 """How a model answers, learnt from animals of known age that it was not fitted on.
 
 Three curves of the true age (mean estimate, spread of the shared bias, spread of the noise) are splines in
-x = log(1 + age).  They and the fading of the bias are those that make the table most likely, drawn to plain answers
-where animals are few: a mean that rises with age, spreads that change slowly.  What is not known of the mean curve is
-an error that all pictures at that age share, and is added to the bias.
+x = log(1 + age).  They, the scale of the estimates and the fading of the bias (`station.readings`) are those that make
+the table most likely, drawn to plain answers where animals are few: a mean that rises with age, spreads that change
+slowly.  What is not known of the mean curve is an error that all pictures at that age share, and is added to the bias.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import numpy.typing as npt
 from scipy.interpolate import BSpline
 from scipy.optimize import minimize
 
-from station.readings import Filter, Nature, Numbers
+from station.readings import Filter, Nature, Numbers, scaled
 
 _LEAST_REPEATED = 9
 _MOST_PICTURES = 40
 """Of one animal: more of them say little more."""
 _DEGREE, _COEFFICIENTS = 3, 7
+_BEND = 6.0
+"""Years: where the search for the scale begins, and what it is drawn to."""
 _STEP = 1e-4
 _BEYOND = 0.3
-"""Standard deviation of what the slope may be beyond the oldest animal of the table."""
+"""What the yearly rise may be off by beyond the oldest animal of the table: a standard deviation, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,12 +92,12 @@ class Curves:
     nature: Nature
 
     def at(self, ages_years: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-        """Mean, tau and sigma; tau with what is not known of the mean."""
+        """Mean, tau and sigma on the scale of the estimates; tau with what is not known of the mean."""
         within, beyond = self.basis.at(ages_years), self.basis.beyond(ages_years)
-        rise = max(0.0, float(np.diff(self.basis.at(self.basis.oldest - np.array([0.5, 0.0])) @ self.mean)[0] / 0.5))
-        doubt = np.einsum("ij,jk,ik->i", within, self.covariance, within) + (_BEYOND * beyond) ** 2
+        before, last = self.basis.at(self.basis.oldest - np.array([1.0, 0.0])) @ self.mean
+        doubt = np.einsum("ij,jk,ik->i", within, self.covariance, within) + (_BEYOND * (last - before) * beyond) ** 2
         tau = np.sqrt(np.exp(2 * within @ self.log_tau) + doubt)
-        return within @ self.mean + rise * beyond, tau, np.exp(within @ self.log_sigma)
+        return within @ self.mean + (last - before) * beyond, tau, np.exp(within @ self.log_sigma)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,9 +118,10 @@ def learn(calibration: Calibration, wrong: float) -> Curves:
     span = max(1.0, float(calibration.estimates_years.max()))
     problem = _Problem(basis, sheet, wrong, span)
     found = minimize(problem.value_and_slope, problem.guess(), jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    mean, log_tau, log_sigma, fading = (part[0] for part in problem.parts(found.x[None]))
+    mean, log_tau, log_sigma, fading, bend = (part[0] for part in problem.parts(found.x[None]))
     covariance = problem.covariance_of_the_mean(found.x)
-    return Curves(basis, mean, log_tau, log_sigma, covariance, Nature(float(fading), wrong, span))
+    nature = Nature(float(fading), wrong, span, float(bend))
+    return Curves(basis, mean, log_tau, log_sigma, covariance, nature)
 
 
 def _sheet(table: Calibration, basis: Basis) -> _Sheet:
@@ -139,7 +142,7 @@ def _sheet(table: Calibration, basis: Basis) -> _Sheet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Problem:
-    """Minus the log posterior of the parameters: start of the mean, log slopes, log tau, log sigma, log fading."""
+    """Minus the log posterior: start of the mean, log slopes, log tau, log sigma, log fading, log bend."""
 
     basis: Basis
     sheet: _Sheet
@@ -150,36 +153,39 @@ class _Problem:
         """Where the search begins: near the identity, with the spreads that its errors have."""
         level = math.log(max(0.2, float(np.std(self.sheet.estimates[self.sheet.present > 0])) / 4))
         slopes = np.full(_COEFFICIENTS - 1, math.log(0.8))
-        return np.concatenate([[0.5], slopes, np.full(2 * _COEFFICIENTS, level), [0.0]])
+        return np.concatenate([[0.5], slopes, np.full(2 * _COEFFICIENTS, level), [0.0, math.log(_BEND)]])
 
-    def parts(self, points: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """Mean coefficients, log tau, log sigma, fading; a point a row."""
+    def parts(self, points: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers]:
+        """Mean coefficients, log tau, log sigma, fading, bend; a point a row."""
         k = _COEFFICIENTS
-        rises = np.exp(points[:, 1:k]) * np.diff(self.basis.ages_years)
+        bend = np.exp(points[:, -1])
+        even = scaled(self.basis.ages_years, bend[:, None])
+        rises = np.exp(points[:, 1:k]) * np.diff(even)
         mean = np.concatenate([points[:, :1], points[:, :1] + np.cumsum(rises, axis=1)], axis=1)
-        return mean, points[:, k : 2 * k], points[:, 2 * k : 3 * k], np.exp(points[:, -1])
+        return mean, points[:, k : 2 * k], points[:, 2 * k : 3 * k], np.exp(points[:, -2]), bend
 
     def __call__(self, points: Numbers) -> Numbers:
         """P x parameters -> P."""
-        mean, log_tau, log_sigma, fading = self.parts(points)
-        sheet = self.sheet
-        shape = (len(points), sheet.estimates.shape[1])
-        state = Filter.start(Nature(1.0, self.wrong, self.span), shape)
+        mean, log_tau, log_sigma, fading, bend = self.parts(points)
+        sheet, bend = self.sheet, bend[:, None]
+        estimates = scaled(sheet.estimates[:, None], bend)
+        state = Filter.start(Nature(1.0, self.wrong, self.span), estimates.shape[1:], bend)
         means, taus, variances = (
             np.einsum("jak,pk->jpa", sheet.basis, part) for part in (mean, log_tau, 2 * log_sigma)
         )
         np.exp(taus, out=taus)
         np.exp(variances, out=variances)
         x = sheet.x[:, None, :] / fading[:, None]
-        for j in range(len(sheet.estimates)):
+        for j in range(len(estimates)):
             state.fade(x[j])
-            state.read(sheet.estimates[j], means[j], taus[j], variances[j], sheet.present[j])
-        worth: Numbers = state.log_likelihood.sum(axis=1)
+            state.read(estimates[j], means[j], taus[j], variances[j], sheet.present[j])
+        stretched: Numbers = (estimates / bend * sheet.present[:, None]).sum(axis=0)
+        worth: Numbers = (state.log_likelihood - stretched).sum(axis=1)
         return self._prior(points) - worth
 
     def _prior(self, points: Numbers) -> Numbers:
         k = _COEFFICIENTS
-        slopes, taus, sigmas, fading = points[:, 1:k], points[:, k : 2 * k], points[:, 2 * k : 3 * k], points[:, -1]
+        slopes, taus, sigmas = points[:, 1:k], points[:, k : 2 * k], points[:, 2 * k : 3 * k]
         total: Numbers = (
             _square(points[:, :1] - 0.5, 1.5)
             + _square(slopes - math.log(0.8), 1.0)
@@ -187,7 +193,8 @@ class _Problem:
             + _square(np.diff(taus), 0.4)
             + _square(np.diff(sigmas), 0.4)
             + _square(taus - sigmas, 1.0)
-            + _square(fading[:, None], 1.0)
+            + _square(points[:, -2:-1], 1.0)
+            + _square(points[:, -1:] - math.log(_BEND), 1.5)
         )
         return total
 

@@ -17,13 +17,13 @@ from station.birth import DAYS_PER_YEAR, BirthDate, Days
 from station.domain import StationError
 from station.readings import Filter, Numbers
 from station.response import Response
-from station.series import AgeReading, Series, gathered, series
+from station.series import AgeReading, Gathered, Series, gathered, series
 from station.species import Species
 
 __all__ = ["AgeReading", "BirthDate", "Facts", "FactsError", "Season", "Series", "birth_date", "birth_dates", "series"]
 
-_REACH_OLDEST = 0.01
-"""The share of animals that get as old as the species' longevity says."""
+_REACH_OLDEST = 0.1
+"""How likely an animal is to be as old as its species gets, against newly born: it favours the young only weakly."""
 _OLDER_YET = 1.1
 """Nobody gets older than this many times the longevity."""
 _OUT_OF_SEASON = 0.05
@@ -112,7 +112,7 @@ class _Case:
     """One animal: what is known, and its readings, few."""
 
     facts: Facts
-    seen: Series
+    seen: Gathered
 
 
 def _case(readings: Sequence[AgeReading] | Series, facts: Facts, response: Response) -> _Case:
@@ -127,14 +127,14 @@ def _case(readings: Sequence[AgeReading] | Series, facts: Facts, response: Respo
     return _Case(facts, gathered(every, response))
 
 
-def _log_likelihood(animals: Sequence[Series], ages: Numbers, response: Response) -> Numbers:
+def _log_likelihood(animals: Sequence[Gathered], ages: Numbers, response: Response) -> Numbers:
     """Animals x ages: how well each true age at the first reading explains an animal's readings."""
     most = max(map(len, animals))
     later, said, counts = np.zeros((3, most, len(animals), 1))
     for column, own in enumerate(animals):
         rows = slice(0, len(own))
         later[rows, column, 0] = (own.days - own.days[0]) / DAYS_PER_YEAR
-        said[rows, column, 0], counts[rows, column, 0] = own.ages_years, own.counts
+        said[rows, column, 0], counts[rows, column, 0] = own.scaled, own.counts
     state = Filter.start(response.nature, (len(animals), len(ages)))
     for j in range(most):
         then = ages + later[j]

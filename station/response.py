@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ from station.learning import Calibration, Curves, learn
 from station.readings import Nature, Numbers
 
 OLDEST_YEARS = 120.0
-WRONG = 0.03
-"""The share of wrong pictures that is reckoned with."""
+WRONG = 0.08
+"""The share of an animal's pictures that is reckoned to show another one, or nothing: names are given by a machine."""
+_GROSS = 0.03
+"""The share of a table's estimates that are grossly wrong, though people looked whom they show."""
 _TABLE_YEARS = 0.05
 _UNKNOWN_TAU, _UNKNOWN_SIGMA = 4.0, 4.0
 """Of a model that nothing is known of."""
@@ -29,12 +31,13 @@ _UNKNOWN_TAU, _UNKNOWN_SIGMA = 4.0, 4.0
 class Response:
     """The estimate at a true age: its mean, and the spreads of what an animal's pictures share and do not share.
 
-    `mean_years`, `tau_years` and `sigma_years` are tables over the true ages 0, 0.05, 0.1 ... years.
+    `mean`, `tau` and `sigma` are tables over the true ages 0, 0.05, 0.1 ... years, on the scale that `nature` gives to
+    estimates, which are years where they are small.
     """
 
-    mean_years: Numbers
-    tau_years: Numbers
-    sigma_years: Numbers
+    mean: Numbers
+    tau: Numbers
+    sigma: Numbers
     nature: Nature
 
     @classmethod
@@ -61,28 +64,31 @@ class Response:
     @classmethod
     def learnt(cls, calibration: Calibration) -> Response:
         """Learnt from animals of known age."""
-        return cls.from_curves(learn(calibration, WRONG))
+        return cls.from_curves(learn(calibration, _GROSS), WRONG)
 
     @classmethod
-    def from_curves(cls, curves: Curves) -> Response:
+    def from_curves(cls, curves: Curves, wrong: float) -> Response:
         """Tabulated, so that a look is quick."""
         mean, tau, sigma = curves.at(_ages())
-        return cls(mean, tau, sigma, curves.nature)
+        return cls(mean, tau, sigma, replace(curves.nature, wrong=wrong))
 
     def at(self, ages_years: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-        """Mean, tau and sigma at true ages; before birth as at birth."""
+        """Mean, tau and sigma at true ages, on the scale; before birth as at birth."""
         place = np.clip(ages_years, 0, OLDEST_YEARS - 2 * _TABLE_YEARS) / _TABLE_YEARS
         low = place.astype(np.int64)
         share = place - low
         mean, tau, sigma = (
-            table[low] + share * (table[low + 1] - table[low])
-            for table in (self.mean_years, self.tau_years, self.sigma_years)
+            table[low] + share * (table[low + 1] - table[low]) for table in (self.mean, self.tau, self.sigma)
         )
         return mean, tau, sigma
 
+    def sigma_of(self, told: Numbers) -> Numbers:
+        """Sigma at the age whose mean estimate is this, on the scale."""
+        return np.interp(told, self.mean, self.sigma)
+
     def age_of(self, estimates_years: Numbers) -> Numbers:
         """The true age at which the mean estimate is this: a rough look back, without a prior."""
-        return np.interp(estimates_years, self.mean_years, _ages())
+        return np.interp(self.nature.scaled(estimates_years), self.mean, _ages())
 
 
 def _ages() -> Numbers:

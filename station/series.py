@@ -31,16 +31,15 @@ class AgeReading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Readings in order of time: `days` are date ordinals with fractions (UTC), `counts` how many stand behind each."""
+    """Readings in order of time, one a burst: `days` are date ordinals with fractions (UTC)."""
 
     days: Numbers
     ages_years: Numbers
-    counts: Numbers
 
     def since(self, day: float) -> Series:
         """Those from that day on."""
         kept = self.days >= day
-        return Series(self.days[kept], self.ages_years[kept], self.counts[kept])
+        return Series(self.days[kept], self.ages_years[kept])
 
     def __len__(self) -> int:
         return len(self.days)
@@ -61,22 +60,36 @@ def bursts_averaged(days: Numbers, ages_years: Numbers, bursts: np.typing.NDArra
     days = np.bincount(bursts, days) / counts
     ages = np.bincount(bursts, ages_years) / counts
     order = np.lexsort((ages, days))
-    return Series(days[order], ages[order], np.ones(len(order)))
+    return Series(days[order], ages[order])
 
 
-def gathered(full: Series, response: Response) -> Series:
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """Readings of one animal on the scale of a response (`station.readings`), in order of time."""
+
+    days: Numbers
+    scaled: Numbers
+    counts: Numbers
+    """How many readings stand behind each."""
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+
+def gathered(full: Series, response: Response) -> Gathered:
     """At most about `MOST` readings, each the mean of a stretch of time without what is grossly off."""
+    told = response.nature.scaled(full.ages_years)
     if len(full) <= MOST:
-        return full
+        return Gathered(full.days, told, np.ones(len(full)))
     span = full.days[-1] - full.days[0] + 1e-6
     cell = ((full.days - full.days[0]) * (MOST / span)).astype(np.int64)
-    cell = np.unique(cell, return_inverse=True)[1]
     starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    order = np.lexsort((full.ages_years, cell))
     sizes = np.diff(np.append(starts, len(full)))
-    middles = (full.ages_years[order][starts + (sizes - 1) // 2] + full.ages_years[order][starts + sizes // 2]) / 2
-    noise = response.at(response.age_of(middles))[2]
-    usual = np.abs(full.ages_years - middles[cell]) <= _GROSS * noise[cell] * np.sqrt(1 + 1.57 / sizes[cell])
+    cell = np.repeat(np.arange(len(starts)), sizes)
+    ordered = told[np.lexsort((told, cell))]
+    middles = (ordered[starts + (sizes - 1) // 2] + ordered[starts + sizes // 2]) / 2
+    noise = response.sigma_of(middles)
+    usual = np.abs(told - middles[cell]) <= (_GROSS * noise * np.sqrt(1 + 1.57 / sizes))[cell]
     counts = np.bincount(cell, usual)
-    told = np.bincount(cell, full.ages_years * usual) / np.maximum(counts, 1)
-    return Series(np.bincount(cell, full.days) / sizes, np.where(counts > 0, told, middles), np.maximum(counts, 1))
+    means = np.where(counts > 0, np.bincount(cell, told * usual) / np.maximum(counts, 1), middles)
+    return Gathered(np.bincount(cell, full.days) / sizes, means, np.maximum(counts, 1))
