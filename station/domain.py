@@ -35,6 +35,8 @@ class StationError(Exception):
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
+    ├── ExportError        station.camtrap.package  the data cannot be handed over
+    ├── DetectionsError    station.megadetector     the results file cannot be written
     ├── ManifestError      training.manifest  a training manifest is wrong
     ├── NetworkError       training.networks  a network is unknown or does not fit
     ├── WeightsError       training.weights   pretrained weights cannot be had

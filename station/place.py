@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from station import history, settings, species
+from sqlite_utils import Database
+
+from station import history, schema, settings, species
 from station.bundles import OUT_OF_FOLD, Card, read_card
 from station.domain import StationError
 from station.lifetime import Season
@@ -38,11 +42,17 @@ class Place:
 
 def database_of(db: Path | None, config: Path | None) -> Path:
     """The database that was named, or that the configuration names.  Raises `StationError`."""
-    if db:
-        return db
-    if config:
-        return settings.load(config).station.database
-    raise StationError("which database? Say --db FILE, or --config FILE")
+    if not db and not config:
+        raise StationError("which database? Say --db FILE, or --config FILE")
+    return db or settings.load(config or Path()).station.database
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[Database]:
+    """A connection that cannot write, to a database of this program's schema.  Raises `StoreError`."""
+    with history.reading(file) as db:
+        schema.check_current(file)
+        yield db
 
 
 def place(db: Path | None, config: Path | None, model: Path | None = None, kind: str = "") -> Place:
@@ -56,6 +66,6 @@ def place(db: Path | None, config: Path | None, model: Path | None = None, kind:
 
 
 def _newest_card(database: Path) -> Card | None:
-    with history.reading(database) as db:
+    with reading(database) as db:
         row = db.execute("SELECT card FROM models ORDER BY first_used_at DESC LIMIT 1").fetchone()
     return Card.from_json(row[0]) if row else None

@@ -476,6 +476,17 @@ def check_version(file: Path) -> None:
         _refuse_foreign(Database(connection), file)
 
 
+def check_current(file: Path) -> None:
+    """Raises `StoreError` where a database, which is only read, lacks what this program would add."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        db = Database(connection)
+        if _refuse_foreign(db, file) and any(migrations.pending(db)):
+            raise StoreError(
+                f"the database {file} was made by an older station: `station migrate` brings it up to date, "
+                "and `station run` does so by itself"
+            )
+
+
 def _copy_before(migration: str, file: Path) -> None:
     """The database as the program of before left it, for a way back.  Raises `StoreError`."""
     try:

@@ -25,6 +25,10 @@ ROOMS = {
         "station/vitals.py",
         "station/herald.py",
         "station/people.py",
+        "station/place.py",
+        "station/profiles.py",
+        "station/camtrap",
+        "station/megadetector.py",
         "station/hearing.py",
     },
     "sqlite3": {
@@ -39,7 +43,9 @@ ROOMS = {
     },
     "pydantic": {"station/settings.py", "station/messages.py", "station/replay.py"},
     "prometheus_client": {"station/metrics.py"},
-    "typer": {"station/__main__.py"},
+    "typer": {"station/__main__.py", "station/commands"},
+    "frictionless": {"station/camtrap/check.py"},
+    "jsonschema": {"station/camtrap/check.py"},
     "rich": {"station/terminal.py"},
     "scipy": {"station/learning.py"},
     "timm": {"training/from_timm.py", "training/served.py"},
@@ -101,7 +107,8 @@ try:
     runpy.run_module("{command}", run_name="__main__")
 except SystemExit:
     pass
-heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client", "matplotlib", "jinja2"}}
+heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client", "matplotlib", "jinja2",
+    "frictionless"}}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

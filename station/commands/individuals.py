@@ -42,11 +42,11 @@ def individuals(
     if context.invoked_subcommand:
         context.obj = (db, config)
         return
-    from station import history, profiles, terminal  # noqa: PLC0415
-    from station.place import place  # noqa: PLC0415
+    from station import profiles, terminal  # noqa: PLC0415
+    from station.place import place, reading  # noqa: PLC0415
 
     known = place(db, config, model, species)
-    with history.reading(known.database) as database:
+    with reading(known.database) as database:
         found = profiles.profiles(database, known.response(), known.season, everybody=everybody)
     rows = [profiles.listed(profile, known.species, now().date()) for profile in found]
     terminal.listing(rows, profiles.COLUMNS, SHOWN, form.value)
@@ -63,11 +63,11 @@ def show(
     form: Format = Form.TABLE,
 ) -> None:
     """Tell all of one individual: facts, birth date, ageing, pictures with the numbers of their faces."""
-    from station import hearing, history, profiles, terminal  # noqa: PLC0415
-    from station.place import place  # noqa: PLC0415
+    from station import hearing, profiles, terminal  # noqa: PLC0415
+    from station.place import place, reading  # noqa: PLC0415
 
     known = place(*_named(context, db, config), model, species)
-    with history.reading(known.database) as database:
+    with reading(known.database) as database:
         [profile] = profiles.profiles(
             database, known.response(), known.season, hearing.find(database, whom), everybody=True
         )
@@ -198,10 +198,10 @@ def history(
     form: Format = Form.TABLE,
 ) -> None:
     """List what people said, in its order, with what was undone."""
-    from station import hearing, history, people, terminal  # noqa: PLC0415
-    from station.place import database_of  # noqa: PLC0415
+    from station import hearing, people, terminal  # noqa: PLC0415
+    from station.place import database_of, reading  # noqa: PLC0415
 
-    with history.reading(database_of(*_named(context, db, config))) as database:
+    with reading(database_of(*_named(context, db, config))) as database:
         rows = list(people.told(database, hearing.find(database, whom) if whom else None))
     terminal.listing(rows, people.TOLD, WORDS, form.value)
 
