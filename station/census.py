@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from station import changes, headcount, rhythm
-from station.birth import BirthDate
+from station.birth import DAYS_PER_YEAR, BirthDate
 from station.changes import Before, Left, Transition
 from station.confusion import Confusion, Corrected, correct
 from station.effort import Effort
@@ -24,7 +24,7 @@ from station.headcount import SEXES, Doubt, Listed, Range
 from station.species import Species
 
 SHOWN = 60
-"""Of so many animals at most, those seen last, the single days of sighting and the course of the birth date are told."""
+"""Of so many animals, those seen last, the days of sighting and the course of the birth date are told."""
 WINDOW_DAYS = 365
 
 
@@ -186,7 +186,7 @@ class Ledger:
     """How many of the estimates used each version made."""
     model: str | None = None
     """The version in service."""
-    ages_by: str = "how it errs is taken from its card"
+    ages_by: str = "how it errs is taken from its card alone"
     """Where its errors are known from."""
     known_until: str | None = None
     """The newest thing in the ledger that the census could know."""
@@ -231,8 +231,10 @@ class Question:
     window_days: int = WINDOW_DAYS
     prior: Mapping[str, float] = field(default_factory=dict)
     """The share of each life stage in the prior of the birth dates; empty: as long as each lasts."""
+    starts: tuple[tuple[float, ...], ...] = ()
+    """Where the life stages but the first begin, were the model's answers otherwise; empty: they are as learnt."""
     confusion: Confusion | None = None
-    doubt: Doubt = Doubt()
+    doubt: Doubt = field(default_factory=Doubt)
     seed: int = 1
     draws: int = headcount.DRAWS
 
@@ -305,15 +307,23 @@ _Seen = Sequence[tuple[Animal, Sightings]]
 
 def _listed(counted: _Seen, asked: Question) -> Listed:
     names = [stage.name for stage in asked.species.life_stages]
-    chances = [animal.birth.stages(asked.species, asked.on) for animal, _ in counted]
+    starts = asked.starts or (tuple(stage.from_years for stage in asked.species.life_stages[1:]),)
+    chances = [_chances(animal.birth, asked.on, starts) for animal, _ in counted]
     prior = asked.prior or _lasting(asked.species)
     return Listed(
-        np.array([[chance[name] for name in names] for chance in chances], float).reshape(-1, len(names)),
+        np.array(chances, float).reshape(-1, len(starts), len(names)).swapaxes(0, 1),
         np.array([prior[name] for name in names]),
         np.array([SEXES.index(animal.sex) for animal, _ in counted], np.int64),
         np.array([animal.confidence for animal, _ in counted], float),
         np.array([len(np.unique(inside.event)) for _, inside in counted], np.int64),
     )
+
+
+def _chances(birth: BirthDate, on: date, starts: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+    """The probability of each life stage, were they to begin there: M x K."""
+    born_by = birth.born_by(np.floor(on.toordinal() - np.array(starts, float) * DAYS_PER_YEAR))
+    edges = np.pad(born_by, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
+    return np.maximum(0.0, -np.diff(edges, axis=1))
 
 
 def _lasting(species: Species) -> dict[str, float]:
@@ -355,7 +365,7 @@ def _standing(
     stage = max(chances, key=lambda name: chances[name])
     age, young, old = animal.birth.age_years(asked.on)
     born_low, born_high = animal.birth.interval(0.9)
-    first, last = (date.fromordinal(int(animal.sightings.day[place])) for place in (0, -1))
+    first = date.fromordinal(int(animal.sightings.day[0]))
     up_to_now = animal.sightings.between(0, asked.on.toordinal())
     pace = rhythm.rhythm(up_to_now.at_s)
     days_worked = [worked[name].worked for name in animal.sightings.places if name in worked]

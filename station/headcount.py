@@ -1,12 +1,14 @@
 """How many animals of each life stage and sex were seen, and how sure that is.  Pure rules, numpy.
 
-Two doubts are drawn together, many times over:
+Three doubts are drawn together, many times over:
 
 *age*: each animal's birth date is known only as probabilities.  The life stages of the others say something about
 its own (a reserve of adults makes one more adult likelier than the flat prior of the birth date does), so the shares
 of the life stages are drawn with them: p(stage of animal) ~ p(readings | stage) * share, shares ~ Dirichlet(1 + counts)
 (a Gibbs sampler; Gelman et al. 2013, Bayesian Data Analysis, ch. 22).  Without it the errors of single animals would
 not cancel but add up: every doubtful one leans to the same side.
+
+*the model*: how it answers at an age was learnt from few animals, and where that is off it is off for all alike.
 
 *identity*: an animal that no person confirmed may be a *splinter*, more pictures of another one on the list, which
 counts nothing, or a *lump* of two animals, which counts two.  How often that is so is itself known from few cases
@@ -26,7 +28,7 @@ Integers = npt.NDArray[np.int64]
 DRAWS = 1000
 SEXES = ("f", "m", "")
 """The last: unknown."""
-_BURN_IN = 60
+_BURN_IN = 20
 _TAIL = 0.05
 _LEAST = 1e-9
 _MOST_SPREAD = 1.5
@@ -58,7 +60,8 @@ class Listed:
     """N animals on the list."""
 
     stages: Numbers
-    """N x K: the probability of each life stage by the animal's own readings alone."""
+    """M x N x K: the probability of each life stage by the animal's own readings alone, in each of M cases of how the
+    model may err."""
     prior: Numbers
     """K: the share of each life stage in the prior those probabilities were made with."""
     sex: Integers
@@ -71,24 +74,32 @@ class Listed:
 
 def headcount(listed: Listed, doubt: Doubt, rng: np.random.Generator, draws: int = DRAWS) -> Integers:
     """How many there are in each of `draws` worlds that fit what was seen: draws x K x 3, by life stage and sex."""
-    animals, stages = listed.stages.shape
+    models, animals, stages = listed.stages.shape
     found = np.zeros((draws, stages, len(SEXES)), np.int64)
     if not animals:
         return found
     count = _identities(listed, doubt, rng, draws)
-    likelihood = listed.stages / np.maximum(listed.prior, _LEAST)
+    for part, chances in zip(np.array_split(np.arange(draws), models), listed.stages, strict=True):
+        _walk(chances / np.maximum(listed.prior, _LEAST), count[part], listed.sex, rng, found[part[0] : part[-1] + 1])
+    return found
+
+
+def _walk(
+    likelihood: Numbers, count: npt.NDArray[np.int8], sex: Integers, rng: np.random.Generator, found: Integers
+) -> None:
+    """Fills `found` (draws x K x 3); `count` (draws x N) is how many stand behind each animal."""
+    stages = likelihood.shape[1]
     shares = _start(likelihood)
-    for number in range(-_BURN_IN, draws):
+    for number in range(-_BURN_IN, len(count)):
         counts = count[max(number, 0)]
         place = _choice(likelihood * shares, rng)
         alive = counts > 0
         shares = rng.dirichlet(1.0 + np.bincount(place[alive], minlength=stages))
         if number < 0:
             continue
-        np.add.at(found[number], (place[alive], listed.sex[alive]), 1)
+        np.add.at(found[number], (place[alive], sex[alive]), 1)
         seconds = rng.choice(stages, size=int((counts == 2).sum()), p=shares)
         found[number, :, -1] += np.bincount(seconds, minlength=stages)
-    return found
 
 
 def _start(likelihood: Numbers) -> Numbers:
@@ -100,7 +111,7 @@ def _choice(weights: Numbers, rng: np.random.Generator) -> Integers:
     """One column a row, by weight."""
     reached = np.cumsum(weights, axis=1)
     drawn = rng.random(len(weights)) * reached[:, -1]
-    return np.minimum((reached <= drawn[:, None]).sum(axis=1), weights.shape[1] - 1)
+    return np.asarray(np.minimum((reached <= drawn[:, None]).sum(axis=1), weights.shape[1] - 1), np.int64)
 
 
 def _identities(listed: Listed, doubt: Doubt, rng: np.random.Generator, draws: int) -> npt.NDArray[np.int8]:

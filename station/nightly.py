@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+import numpy as np
 from sqlite_utils import Database
 
 from station import population, portraits
@@ -15,13 +16,17 @@ from station.changes import Before
 from station.confusion import Confusion, confusion
 from station.domain import StationError
 from station.history import reading
-from station.lifetime import Facts, birth_date
+from station.leeway import starts
+from station.lifetime import Facts, Season, birth_date
 from station.place import Place
 from station.report.exports import as_json
 from station.response import read_calibration
 from station.schema import beside
 from station.species import Species
 from station.times import iso, zone
+
+SEED = 1
+"""The same for every census: the same night gives the same bytes."""
 
 
 class CensusError(StationError):
@@ -77,8 +82,9 @@ def take(known: Place, wanted: Night, pictures: bool = True) -> Taken:
     with reading(known.database) as db:
         found = population.read(db, asked)
         question = Question(
-            wanted.on, species, wanted.window_days, _prior(known, species, wanted.on), confused, found.doubt
-        )
+            wanted.on, species, wanted.window_days, _prior(asked, known.season),
+            starts(asked.response, species, np.random.default_rng(SEED)), confused, found.doubt, SEED,
+        )  # fmt: skip
         made = census(found.animals, found.efforts, found.ledger, question, before(db, wanted), found.absent)
         faces = {animal.id: animal.sightings.face.tolist() for animal in found.animals}
         order = [(one.id, faces[one.id]) for one in made.individuals]
@@ -87,22 +93,25 @@ def take(known: Place, wanted: Night, pictures: bool = True) -> Taken:
 
 def _calibration(known: Place, species: Species) -> tuple[Confusion | None, str]:
     """How the model confuses life stages, and a sentence on where its errors are known from."""
+    card = (
+        "how it errs is taken from its card alone, and brackets do not carry that it may be off for all animals alike"
+    )
     if known.bundle is None:
-        return None, "how it errs is taken from its card, for its bundle is not at hand"
+        return None, f"its bundle is not at hand, so {card}"
     try:
         table = read_calibration(known.bundle / OUT_OF_FOLD)
     except BundleError:
-        return None, "how it errs is taken from its card, for its bundle has no estimates out of fold"
-    learnt = "is learnt from" if table.enough else "is taken from its card, for too few of"
-    return confusion(
-        table, species
-    ), f"how it errs {learnt} {len(set(table.individuals.tolist()))} animals it was not fitted on"
+        return None, f"its bundle has no estimates out of fold, so {card}"
+    animals = f"{len(set(table.individuals.tolist()))} animals"
+    if not table.enough:
+        return confusion(table, species), f"of {animals} it was judged on too few have several pictures, so {card}"
+    return confusion(table, species), f"how it errs is learnt from {animals} that it was not fitted on"
 
 
-def _prior(known: Place, species: Species, on: date) -> dict[str, float]:
+def _prior(asked: population.Reading, season: Season) -> dict[str, float]:
     """The share of each life stage among animals of which nothing is known but that they live."""
-    nothing = birth_date((), known.response(), Facts(seen_first=on, seen_last=on), known.season)
-    return nothing.stages(species, on)
+    nothing = birth_date((), asked.response, Facts(seen_first=asked.on, seen_last=asked.on), season)
+    return nothing.stages(asked.species, asked.on)
 
 
 def before(db: Database, wanted: Night) -> Before | None:

@@ -44,11 +44,11 @@ class Reading:
     window_days: int
     as_known: datetime | None = None
     """None: as known now."""
-    trust: Trust = Trust()
+    trust: Trust = field(default_factory=Trust)
     station: str = "station"
     cameras: Mapping[str, str] = field(default_factory=dict)
     """What people call them."""
-    ages_by: str = "how it errs is taken from its card"
+    ages_by: str = "how it errs is taken from its card alone"
     """Where the model's errors are known from."""
 
     @property
@@ -165,7 +165,7 @@ def _told_stage(series: Series, asked: Reading) -> str | None:
     if not len(series):
         return None
     now = series.ages_years + (asked.on.toordinal() - series.days) / DAYS_PER_YEAR
-    return asked.species.stage(float(np.average(now, weights=series.counts)))
+    return asked.species.stage(float(now.mean()))
 
 
 def _confidence(its: Identity, inside: Sightings, cast: _Cast) -> float:
@@ -200,9 +200,7 @@ def _steps(full: Series, on: int) -> list[tuple[int, Series]]:
     """The first readings, ever more of them, with the day of the last."""
     until = int(np.searchsorted(full.days, on + 1))
     ends = sorted({round(end) for end in np.geomspace(1, until, STEPS).tolist()}) if until else []
-    return [
-        (int(full.days[end - 1]), Series(full.days[:end], full.ages_years[:end], full.counts[:end])) for end in ends
-    ]
+    return [(int(full.days[end - 1]), Series(full.days[:end], full.ages_years[:end])) for end in ends]
 
 
 def _ledger(db: Database, frames: Frames, estimates: Estimates, rows: Seen, asked: Reading) -> Ledger:

@@ -6,6 +6,7 @@ import enum
 import sys
 from collections.abc import Iterator
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,8 @@ from station.commands.options import MaybeConfig, MaybeDatabase, Model, SpeciesN
 from station.domain import StationError
 
 if TYPE_CHECKING:
-    from station.census import Census
+    from station.census import Census, StageCount
+    from station.headcount import Range
 
 EXAMPLE = "Example: `station census --db station.db --out census` or `station census --date 2026-06-30 --db station.db`"
 
@@ -85,16 +87,16 @@ def _show(of: Census, form: Report | None) -> None:
         if of.individuals:
             columns = ("life stage", "all", "female", "male", "sex unknown")
             rows = [
-                dict(
-                    zip(
-                        columns, (line.stage, *map(wording.counted, (line.animals, *line.by_sex.values()))), strict=True
-                    )
-                )
+                dict(zip(columns, (line.stage, *map(wording.counted, _ranges(line))), strict=True))
                 for line in of.counts
             ]
-            terminal.listing(rows, columns, {name: lambda row, name=name: row[name] for name in columns}, "table")
+            terminal.listing(rows, columns, {name: itemgetter(name) for name in columns}, "table")
         terminal.facts([*sentences.since(of), *_effort(of), *_unused(of)])
         terminal.say(sentences.seen_only())
+
+
+def _ranges(line: StageCount) -> list[Range]:
+    return [line.animals, *line.by_sex.values()]
 
 
 def _effort(of: Census) -> Iterator[tuple[str, str]]:
