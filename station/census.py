@@ -8,91 +8,26 @@ counts are of animals seen; how many were never seen nobody can tell from them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-from station import changes, headcount, rhythm
+from station import changes, headcount
+from station.animals import Animal, Sightings
 from station.birth import DAYS_PER_YEAR, BirthDate
 from station.changes import Before, Left, Transition
 from station.confusion import Confusion, Corrected, correct
 from station.effort import Effort
 from station.headcount import SEXES, Doubt, Listed, Range
 from station.species import Species
+from station.standing import Standing, standing
 
 SHOWN = 60
 """Of so many animals, those seen last, the days of sighting and the course of the birth date are told."""
 WINDOW_DAYS = 365
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sightings:
-    """The usable faces of one animal by time, as columns, for there may be a million; at least one."""
-
-    at_s: npt.NDArray[np.int64]
-    """Seconds since 1970 (UTC), rising."""
-    day: npt.NDArray[np.int32]
-    """The day in the station's zone (`date.toordinal`)."""
-    camera: npt.NDArray[np.int32]
-    """Place in `cameras`."""
-    event: npt.NDArray[np.int64]
-    """The independent sighting it belongs to: equal for pictures of one camera less than half an hour apart."""
-    face: npt.NDArray[np.int64]
-    """Its number in the ledger."""
-    cameras: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.at_s)
-
-    def between(self, first: int, last: int) -> Sightings:
-        """Those on the days from `first` to `last`."""
-        rows = slice(int(np.searchsorted(self.day, first)), int(np.searchsorted(self.day, last, side="right")))
-        return replace(
-            self, at_s=self.at_s[rows], day=self.day[rows], camera=self.camera[rows], event=self.event[rows],
-            face=self.face[rows],
-        )  # fmt: skip
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """The cameras that saw it, the most frequent first."""
-        which, often = np.unique(self.camera, return_counts=True)
-        return tuple(self.cameras[place] for place in which[np.argsort(-often, kind="stable")])
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was known of a birth date on a day: the median and the 90% interval."""
-
-    on: date
-    low: date
-    born: date
-    high: date
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Animal:
-    """One animal of the list, with all its sightings up to the day of the census."""
-
-    id: str
-    sightings: Sightings
-    birth: BirthDate
-    name: str = ""
-    sex: str = ""
-    """f, m or unknown."""
-    provisional: bool = False
-    """Only the machine tells it from others."""
-    confidence: float = 1.0
-    """The probability that all its pictures show one animal, and that it is no other one of the list."""
-    died_on: date | None = None
-    told_stage: str | None = None
-    """The life stage by the mean of the model's estimates alone; None: no picture of it has an age."""
-    word: str = ""
-    """What people said of its birth, for comparison with last time."""
-    history: Sequence[Known] = ()
-    """What was known of its birth date in the course of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,54 +46,6 @@ class StageCount:
     stage: str
     animals: Range
     by_sex: Mapping[str, Range]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One counted animal."""
-
-    id: str
-    name: str
-    sex: str
-    stage: str
-    """The likeliest."""
-    stage_probability: float
-    age_years: float
-    age_low_years: float
-    age_high_years: float
-    born: str
-    born_low: str
-    born_high: str
-    first_seen: str
-    last_seen: str
-    cameras: tuple[str, ...]
-    """That saw it in the window, the most frequent first."""
-    images: int
-    """Faces in the window; events: independent sightings."""
-    events: int
-    provisional: bool
-    confidence: float
-    seen_tonight: bool
-    new: bool
-    """First seen since the census before."""
-    again: bool
-    """Known before, and seen since."""
-    returned_after_days: int | None
-    """It had been away for longer than its rhythm allows, and is back since the census before."""
-    overdue_since: str | None
-    """It has not been seen since, for longer than its rhythm allows, while its cameras worked."""
-    allowed_days: float | None
-    """What its rhythm allows; None: too few sightings for a rhythm."""
-    word: str
-    days: tuple[str, ...] = ()
-    """The days it was seen on in the window; only of the `SHOWN` seen last."""
-    history: tuple[tuple[str, str, str, str], ...] = ()
-    """Of the same: day, low, median and high of the birth date as known then."""
-
-    @property
-    def label(self) -> str:
-        """What people call it."""
-        return self.name or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +143,9 @@ def census(
     seen = [(animal, inside) for animal in animals if len(inside := _inside(animal, asked))]
     counted = sorted((s for s in seen if not _dead(s[0], asked.on)), key=lambda s: (-int(s[1].at_s[-1]), s[0].id))
     since = before.on if before else asked.on - timedelta(days=1)
-    worked = {effort.camera: effort for effort in efforts}
+    worked = {effort.camera: effort.worked for effort in efforts}
     standings = tuple(
-        _standing(animal, inside, asked, since, worked, shown=place < SHOWN)
+        standing(animal, inside, asked.on, since, asked.species, worked, shown=place < SHOWN)
         for place, (animal, inside) in enumerate(counted)
     )
     visitors = Counter(camera for standing in standings for camera in standing.cameras)
@@ -356,58 +243,6 @@ def _by_sex(found: headcount.Integers) -> dict[str, Range]:
 def _told(counted: _Seen, asked: Question) -> list[int]:
     told = [animal.told_stage for animal, _ in counted]
     return [told.count(stage.name) for stage in asked.species.life_stages]
-
-
-def _standing(
-    animal: Animal, inside: Sightings, asked: Question, since: date, worked: Mapping[str, Effort], shown: bool
-) -> Standing:
-    chances = animal.birth.stages(asked.species, asked.on)
-    stage = max(chances, key=lambda name: chances[name])
-    age, young, old = animal.birth.age_years(asked.on)
-    born_low, born_high = animal.birth.interval(0.9)
-    first = date.fromordinal(int(animal.sightings.day[0]))
-    up_to_now = animal.sightings.between(0, asked.on.toordinal())
-    pace = rhythm.rhythm(up_to_now.at_s)
-    days_worked = [worked[name].worked for name in animal.sightings.places if name in worked]
-    last_inside = date.fromordinal(int(inside.day[-1]))
-    return Standing(
-        id=animal.id,
-        name=animal.name,
-        sex=animal.sex,
-        stage=stage,
-        stage_probability=round(chances[stage], 4),
-        age_years=round(age, 2),
-        age_low_years=round(max(0.0, young), 2),
-        age_high_years=round(old, 2),
-        born=animal.birth.median().isoformat(),
-        born_low=born_low.isoformat(),
-        born_high=born_high.isoformat(),
-        first_seen=first.isoformat(),
-        last_seen=last_inside.isoformat(),
-        cameras=inside.places,
-        images=len(inside),
-        events=len(np.unique(inside.event)),
-        provisional=animal.provisional,
-        confidence=round(animal.confidence, 4),
-        seen_tonight=last_inside == asked.on,
-        new=first > since,
-        again=first <= since < last_inside,
-        returned_after_days=rhythm.away_before(up_to_now, since, pace) if first <= since < last_inside else None,
-        overdue_since=rhythm.overdue_since(last_inside, asked.on, pace, days_worked),
-        allowed_days=None if pace is None else round(pace.total_seconds() / 86400, 1),
-        word=animal.word,
-        days=_dates(np.unique(inside.day)) if shown else (),
-        history=tuple(
-            (known.on.isoformat(), known.low.isoformat(), known.born.isoformat(), known.high.isoformat())
-            for known in animal.history
-        )
-        if shown
-        else (),
-    )
-
-
-def _dates(days: Iterable[int]) -> tuple[str, ...]:
-    return tuple(date.fromordinal(int(day)).isoformat() for day in days)
 
 
 def _effort(effort: Effort, individuals: int) -> CameraEffort:

@@ -14,8 +14,9 @@ import numpy as np
 from sqlite_utils import Database
 
 from station import columns, people
+from station.animals import Animal, Known, Sightings
 from station.birth import DAYS_PER_YEAR
-from station.census import SHOWN, Animal, Known, Ledger, Sightings
+from station.census import SHOWN, Ledger
 from station.columns import NONE, Estimates, Frames, Integers
 from station.effort import Effort
 from station.headcount import Doubt

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from station.census import Sightings
+from station.animals import Sightings
 from station.columns import NONE, Estimates, Faces, Frames, Integers, Numbers
 from station.series import Series, bursts_averaged
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 from station import species
+from station.animals import Animal, Sightings
 from station.birth import DAYS_PER_YEAR, Days
-from station.census import Animal, Census, Ledger, Question, Sightings, census
+from station.census import Census, Ledger, Question, census
 from station.headcount import Doubt
 from station.leeway import starts
 from station.lifetime import Facts, Season, birth_date, birth_dates

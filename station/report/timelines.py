@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
-from station.census import SHOWN, Census, Standing
+from station.census import SHOWN, Census
+from station.standing import Standing
 
 HEIGHT = 24.0
 _TICKS = 4.0
