@@ -131,15 +131,20 @@ def _identities(listed: Listed, doubt: Doubt, rng: np.random.Generator, draws: i
 def summed(found: Integers) -> Range:
     """Of draws of a number."""
     low, high = interval(found)
-    return _held(round(float(found.mean())), low, high)
+    return _held(_whole(found), low, high)
 
 
 def table(found: Integers) -> list[list[Range]]:
     """Of draws x K x M: the likely numbers are rounded so that they add up to the likely total."""
     mean = found.mean(axis=0)
-    rows = _rounded(mean.sum(axis=1), round(float(mean.sum())))
+    rows = _rounded(mean.sum(axis=1), _whole(found))
     likely = [_rounded(cells, total) for cells, total in zip(mean, rows, strict=True)]
     return [[_held(int(n), *interval(found[:, i, j])) for j, n in enumerate(cells)] for i, cells in enumerate(likely)]
+
+
+def _whole(found: Integers) -> int:
+    """The mean of what draws have in all, as a whole number."""
+    return round(int(found.sum()) / len(found))
 
 
 def _held(likely: int, low: int, high: int) -> Range:
