@@ -50,7 +50,9 @@ def test_no_night_is_counted_on_which_the_pictures_of_the_air_could_not_arrive()
     assert silent == 2
 
 
-ordinals = some.lists(some.integers(1, 400), unique=True, max_size=60).map(lambda days: np.array(sorted(days), np.int32))
+ordinals = some.lists(some.integers(1, 400), unique=True, max_size=60).map(
+    lambda days: np.array(sorted(days), np.int32)
+)
 
 
 @given(ordinals, some.integers(1, 400), some.integers(0, 200))
