@@ -29,10 +29,10 @@ class Reserve:
         self.db.execute("INSERT INTO models VALUES (?, ?, ?)", [version, card(version=version).to_json(), iso(at)])
 
     def individual(self, id: str, **columns: object) -> None:
-        self.db["individuals"].insert({"id": id, "first_seen_at": iso(AT), **columns}, replace=True)
+        self.db.table("individuals").insert({"id": id, "first_seen_at": iso(AT), **columns}, replace=True)
 
     def camera(self, id: str) -> None:
-        self.db["cameras"].insert({"id": id, "first_seen_at": iso(AT)}, ignore=True)
+        self.db.table("cameras").insert({"id": id, "first_seen_at": iso(AT)}, ignore=True)
 
     def frame(self, at: datetime | None, camera: str = "ridge", done: datetime | None = None, **columns: object) -> int:
         number = next(self._number)
@@ -43,18 +43,18 @@ class Reserve:
             "done_at": iso(done or at or AT), "captured_at": iso(at) if at else None, "captured_impossible": 0,
             "people": 0, "digest": f"d{number}", "width_px": 240, "height_px": 240,
         }  # fmt: skip
-        self.db["frames"].insert(row | columns)
+        self.db.table("frames").insert(row | columns)
         return number
 
     def face(self, frame: int, individual: str | None = None, number: int = 0, **columns: object) -> int:
         if individual:
-            self.db["individuals"].insert({"id": individual, "first_seen_at": iso(AT)}, ignore=True)
+            self.db.table("individuals").insert({"id": individual, "first_seen_at": iso(AT)}, ignore=True)
         row = {"frame": frame, "number": number, "x": 0, "y": 0, "width": 1, "height": 1, "individual": individual}
-        return int(self.db["faces"].insert(row | columns).last_pk)
+        return int(self.db.table("faces").insert(row | columns).last_pk or 0)
 
     def estimate(self, face: int, age_years: float, at: datetime, model: str = "tiny-1") -> None:
         row = {"face": face, "model": model, "age_years": age_years, "sd_years": 1.0, "estimated_at": iso(at)}
-        self.db["estimates"].insert(row)
+        self.db.table("estimates").insert(row)
 
     def seen(self, individual: str | None, at: datetime, age_years: float = 8.0, camera: str = "ridge") -> int:
         """One face, named by its path, with its age."""
@@ -64,7 +64,7 @@ class Reserve:
 
     def _known(self, individual: str | None) -> str | None:
         if individual:
-            self.db["individuals"].insert({"id": individual, "first_seen_at": iso(AT)}, ignore=True)
+            self.db.table("individuals").insert({"id": individual, "first_seen_at": iso(AT)}, ignore=True)
         return individual
 
     def often(self, individual: str, until: datetime, times: int, every_days: float = 7, age: float = 8.0) -> None:

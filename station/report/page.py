@@ -47,5 +47,5 @@ def _tiles(of: Census) -> list[tuple[str, str, str]]:
         (str(sum(one.new for one in of.individuals)), "", "new"),
         (str(overdue), "", "overdue"),
         (f"{nights:,}", "", "trap nights"),
-        (f"{100 * detections / nights:.1f}" if nights else wording.NOTHING, "", "faces per 100 nights"),
+        (wording.rate(100 * detections / nights if nights else None), "", "faces per 100 nights"),
     ]

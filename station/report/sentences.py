@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from station import changes
 from station.census import SHOWN, Census
 from station.confusion import Corrected
-from station.report.wording import count, counted, day, listed, short_day
+from station.report.wording import count, counted, day, listed, moment, short_day
 
 SEXES = {"f": "female", "m": "male", "": "sex unknown", "unknown": "unknown"}
 
@@ -115,9 +115,10 @@ def _of_model(of: Census) -> Iterator[str]:
 
 
 def _known(of: Census) -> str:
-    if of.ledger.as_known_then:
-        return f"As it was known then, {of.ledger.known_until}. Days are of the zone {of.ledger.zone}."
-    until = f", the newest entry of {of.ledger.known_until}" if of.ledger.known_until else ""
+    known = of.ledger.known_until
+    if of.ledger.as_known_then and known:
+        return f"As it was known then, on {moment(known)}. Days are of the zone {of.ledger.zone}."
+    until = f"; the newest entry is of {moment(known)}" if known else ""
     return f"As it is known now{until}. Days are of the zone {of.ledger.zone}."
 
 

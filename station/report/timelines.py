@@ -106,8 +106,8 @@ def _up(day: str, born: date, half_years: float) -> float:
 
 
 def _months(first: date, last: date) -> list[Month]:
-    """The first days of every third month, or of every month in a short window."""
-    step = 3 if (last - first).days > 200 else 1
+    """The first days of every month, or of every third or every twelfth in a longer window."""
+    step = next(step for step, most in ((1, 200), (3, 800), (12, 99_999)) if (last - first).days <= most)
     days = [date(year, month, 1) for year in range(first.year, last.year + 1) for month in range(1, 13, step)]
     whole = (last - first).days + 1
     return [Month(round(100 * (day - first).days / whole, 2), f"{day:%b}") for day in days if first <= day <= last]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from station.headcount import Range
 
@@ -41,6 +41,19 @@ def counted(of: Range) -> str:
 def number(value: float) -> str:
     """Whole."""
     return f"{value:.0f}"
+
+
+def rate(of: float | None) -> str:
+    """Of 100 nights."""
+    if of is None:
+        return NOTHING
+    return f"{of:.1f}" if of < 100 else f"{of:,.0f}"
+
+
+def moment(iso: str) -> str:
+    """`30 June 2026, 18:02 UTC`."""
+    at = datetime.fromisoformat(iso)
+    return f"{at.day} {at:%B %Y, %H:%M} {at.tzname() or ''}".strip()
 
 
 def years(age: float) -> str:

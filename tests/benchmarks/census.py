@@ -102,7 +102,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         measure(Path(sys.argv[2]))
     else:
-        estimates, individuals = (int(text) for text in (*sys.argv[1:], "1000000", "5000")[:2])
+        estimates, individuals = (int(text) for text in (sys.argv[1:] + ["1000000", "5000"][len(sys.argv) - 1 :])[:2])
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "station.db"
             build(file, estimates, individuals)

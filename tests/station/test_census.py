@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ from station.census import Census, Ledger, Question, census
 from station.changes import Before
 from station.effort import Effort
 from station.report.exports import as_json
+from station.standing import Standing
 
 ON = date(2026, 6, 30)
 EPOCH = date(1970, 1, 1).toordinal()
@@ -58,13 +60,11 @@ def taken(
     return census(animals, looked, ledger or Ledger(model="m1"), Question(on, panda, draws=200), before)
 
 
-def standing(of: Census, id: str):  # type: ignore[no-untyped-def]
+def standing(of: Census, id: str) -> Standing:
     return next(one for one in of.individuals if one.id == id)
 
 
 def was(of: Census) -> Before:
-    import json  # noqa: PLC0415
-
     return Before.of(json.loads(as_json(of)))
 
 

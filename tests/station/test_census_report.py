@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import re
@@ -164,12 +166,10 @@ def test_files_come_all_at_once_and_a_folder_that_cannot_be_written_is_named(tmp
 # Faces
 
 
-def photograph(said: Reserve, individual: str, shade: int, **columns: object) -> int:
+def photograph(said: Reserve, individual: str, shade: int, people: int = 0, other: str = "") -> int:
     """A picture that lies where the ledger says."""
-    import hashlib  # noqa: PLC0415
-
     data = picture(shade, seed=shade)
-    frame = said.frame(NOON, digest=hashlib.sha256(data).hexdigest() + str(columns.pop("other", "")), **columns)
+    frame = said.frame(NOON, digest=hashlib.sha256(data).hexdigest() + other, people=people)
     said.folder.mkdir(exist_ok=True)
     (said.folder / f"{frame}.jpg").write_bytes(data)
     return said.face(frame, individual)
@@ -184,8 +184,6 @@ def test_a_face_is_cut_from_its_picture_and_small(file: Path) -> None:
     with reserve(file) as said:
         face = photograph(said, "bao", 100)
     [address] = pictured(file, face).values()
-    import base64  # noqa: PLC0415
-
     crop = Picture(base64.b64decode(address.removeprefix("data:image/jpeg;base64,")))
     assert (crop.width, crop.height) == (144, 144)
     assert len(address) < 30_000
@@ -194,9 +192,7 @@ def test_a_face_is_cut_from_its_picture_and_small(file: Path) -> None:
 @pytest.mark.parametrize("why", ["gone", "another now", "broken", "with people"])
 def test_a_face_is_not_shown_of_a_picture_that_is(file: Path, why: str) -> None:
     with reserve(file) as said:
-        face = photograph(
-            said, "bao", 100, people=int(why == "with people"), **({"other": "x"} if why == "another now" else {})
-        )
+        face = photograph(said, "bao", 100, int(why == "with people"), "x" if why == "another now" else "")
     path = file.parent / "pictures" / "1.jpg"
     if why == "gone":
         path.unlink()

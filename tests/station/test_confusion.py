@@ -31,7 +31,7 @@ def rng() -> np.random.Generator:
 
 
 def test_a_model_that_confuses_nothing_changes_nothing() -> None:
-    found = correct((3, 4, 5, 2), known(*np.diag([30.0] * 4).tolist()), rng())
+    found = correct((3, 4, 5, 2), known((30, 0, 0, 0), (0, 30, 0, 0), (0, 0, 30, 0), (0, 0, 0, 30)), rng())
     assert found.corrected == (3, 4, 5, 2)
     assert found.refused is None
 

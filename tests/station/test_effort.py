@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from station.effort import days_down, spans, worked
+from station.effort import Days, days_down, spans, worked
 from station.silence import Span
 
 
-def days(*ordinals: int) -> np.ndarray:  # type: ignore[type-arg]
+def days(*ordinals: int) -> Days:
     return np.array(ordinals, np.int32)
 
 
@@ -56,7 +56,7 @@ ordinals = some.lists(some.integers(1, 400), unique=True, max_size=60).map(
 
 
 @given(ordinals, some.integers(1, 400), some.integers(0, 200))
-def test_nights_lie_between_the_pictures_and_in_the_window(pictured: np.ndarray, first: int, length: int) -> None:  # type: ignore[type-arg]
+def test_nights_lie_between_the_pictures_and_in_the_window(pictured: Days, first: int, length: int) -> None:
     last = first + length
     found, silent = worked(pictured, first, last)
     own = set(found.tolist())
