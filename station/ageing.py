@@ -63,6 +63,9 @@ def _slope(errors: Numbers, design: Numbers, shared: Numbers, noise: Numbers) ->
         solved = np.linalg.solve(shared + np.diag(noise / weights), np.column_stack([design, errors]))
         covariance = np.linalg.inv(design.T @ solved[:, :2])
         found = covariance @ (design.T @ solved[:, 2])
-        off = np.abs(errors - design @ found - np.median(errors - design @ found)) / np.sqrt(noise)
-        weights = np.minimum(1, _HUBER / np.maximum(off, _HUBER))
+        left = errors - design @ found
+        off = np.abs(left - np.median(left)) / np.sqrt(noise)
+        before, weights = weights, _HUBER / np.maximum(off, _HUBER)
+        if np.allclose(weights, before, atol=0.01):
+            break
     return float(found[1]), math.sqrt(float(covariance[1, 1]))

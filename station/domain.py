@@ -26,7 +26,7 @@ class StationError(Exception):
     StationError
     ├── SettingsError      station.settings   the configuration is wrong
     ├── BundleError        station.bundles    a bundle is incomplete, foreign, or fails its golden check
-    ├── FactsError        station.lifetime   what people said of an animal's birth cannot be true at once
+    ├── FactsError        station.lifetime   nothing is known that would tell an animal's age
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
@@ -35,6 +35,7 @@ class StationError(Exception):
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
+    ├── ReviewError        station.review     a file of answers cannot be read or written
     ├── ExportError        station.camtrap.package  the data cannot be handed over
     ├── DetectionsError    station.megadetector     the results file cannot be written
     ├── ManifestError      training.manifest  a training manifest is wrong

@@ -5,7 +5,7 @@ Nothing here begins or ends a transaction: all that belongs together is written 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
 from sqlite_utils import Database
@@ -51,11 +51,16 @@ def announce(db: Database, messages: Sequence[Message], at: str) -> None:
     db.conn.executemany("INSERT OR IGNORE INTO announced (topic) VALUES (?)", topics)
 
 
-def take_back(db: Database, at: str) -> None:
+def take_back(db: Database, at: str, but: Collection[str] = ()) -> None:
     """The broker forgets a retained message when it gets an empty one."""
-    topics = db.execute("SELECT topic FROM announced ORDER BY topic").fetchall()
+    topics = [(topic,) for topic in announced(db) if topic not in but]
     put(db, [Message(topic, "", retained=True, rank=0) for (topic,) in topics], at)
-    db.execute("DELETE FROM announced")
+    db.conn.executemany("DELETE FROM announced WHERE topic = ?", topics)
+
+
+def announced(db: Database) -> list[str]:
+    """The topics of what the broker keeps."""
+    return [topic for (topic,) in db.execute("SELECT topic FROM announced ORDER BY topic").fetchall()]
 
 
 def _record(db: Database, outcome: Outcome, at: str) -> None:

@@ -40,7 +40,7 @@ class Hearing:
     """What one person says at one time.  Every word raises `WordError` where it cannot be."""
 
     def __init__(self, db: Database, who: str, now: datetime) -> None:
-        self._db = db
+        self.db = db
         self._who = who
         self._now = now
         self._words: list[Word] = []
@@ -50,25 +50,25 @@ class Hearing:
         said, self._words = self._words, []
         if not said:
             return ""
-        changed = people.follow(self._db, said, self._now)
+        changed = people.follow(self.db, said, self._now)
         numbers = f"{said[0].id}" if len(said) == 1 else f"{said[0].id} to {said[-1].id}"
         faces = "1 face shows" if changed == 1 else f"{changed or 'no'} faces show"
         return f"noted as {numbers}; {faces} another individual now"
 
     def face(self, face: str) -> int:
         """A face by its number, or as FILE (of one face) or FILE#N."""
-        return find_face(self._db, face)
+        return find_face(self.db, face)
 
     def confirm(self, face: int, individual: str, new: bool = False) -> Word:
         """The face is the individual; with `new`, one that nobody has heard of yet."""
         self._face(face)
-        whom = self._created(individual) if new else find(self._db, individual)
+        whom = self._created(individual) if new else find(self.db, individual)
         return self._say(Verb.CONFIRM, whom, face)
 
     def deny(self, face: int, individual: str) -> Word:
         """The face is not the individual."""
         self._face(face)
-        return self._say(Verb.DENY, find(self._db, individual), face)
+        return self._say(Verb.DENY, find(self.db, individual), face)
 
     def differ(self, one: int, other: int) -> Word:
         """The two faces are of two animals."""
@@ -80,7 +80,7 @@ class Hearing:
 
     def merge(self, individual: str, into: str, anyway: bool = False) -> Word:
         """The first is the second; its pictures become the second's."""
-        one, other = find(self._db, individual), find(self._db, into)
+        one, other = find(self.db, individual), find(self.db, into)
         if one == other:
             raise WordError(f"{individual} and {into} are one individual already: {other}")
         if not anyway and (together := self._together(one, other)):
@@ -89,7 +89,7 @@ class Hearing:
 
     def split(self, faces: Sequence[int], individual: str, into: str = "") -> Word:
         """These faces of the individual are another one: `into`, or one that gets a name of its own."""
-        whom = find(self._db, individual)
+        whom = find(self.db, individual)
         if not faces:
             raise WordError(f"which faces of {whom} are another animal's? `station individuals show {whom}` lists them")
         for face in faces:
@@ -103,18 +103,18 @@ class Hearing:
 
     def name(self, individual: str, name: str) -> Word:
         """What people call the individual; empty: nothing any more."""
-        whom = find(self._db, individual)
-        holder = self._db.execute("SELECT id FROM individuals WHERE name = ? AND id <> ?", [name, whom]).fetchone()
+        whom = find(self.db, individual)
+        holder = self.db.execute("SELECT id FROM individuals WHERE name = ? AND id <> ?", [name, whom]).fetchone()
         if name and holder:
             raise WordError(f"{name} is what {holder[0]} is called; merge the two if they are one animal")
         return self._say(Verb.NAME, whom, name=name.strip() or None)
 
     def set(self, individual: str, facts: dict[str, str | None], anyway: bool = False) -> Word:
         """Facts such as `born_on` and `sex`; None takes one away."""
-        whom = find(self._db, individual)
+        whom = find(self.db, individual)
         if not facts:
             raise WordError(f"what is to be set of {whom}? Say --born, --born-after, --born-before, --died or --sex")
-        [row] = self._db.query("SELECT * FROM individuals WHERE id = ?", [whom])
+        [row] = self.db.query("SELECT * FROM individuals WHERE id = ?", [whom])
         its = {**row, **facts}
         wrong = list(contradictions(its, self._now.date()))
         if not wrong and not anyway and (seen := self._seen(whom)):
@@ -125,7 +125,7 @@ class Hearing:
 
     def undo(self, number: int) -> Word:
         """Takes a word back; an undo that is undone takes nothing back."""
-        every = {word.id: word for word in people.words(self._db)}
+        every = {word.id: word for word in people.words(self.db)}
         if number not in every:
             raise WordError(f"there is no word {number}; `station individuals history` lists them")
         if first := every[number].value.get("with"):
@@ -136,27 +136,27 @@ class Hearing:
         return self._say(Verb.UNDO, None, word=number)
 
     def _say(self, verb: Verb, individual: str | None, face: int | None = None, /, **value: Any) -> Word:
-        word = people.say(self._db, Word(0, self._now, verb, individual, face, value, self._who))
+        word = people.say(self.db, Word(0, self._now, verb, individual, face, value, self._who))
         self._words.append(word)
         return word
 
     def _face(self, face: int) -> dict[str, Any]:
-        for row in self._db.query("SELECT * FROM faces WHERE id = ?", [face]):
+        for row in self.db.query("SELECT * FROM faces WHERE id = ?", [face]):
             return dict(row)
         raise WordError(f"there is no face {face}; `station individuals show` and `station why` tell their numbers")
 
     def _created(self, individual: str) -> str:
         if not individual.strip() or not individual.isprintable():
             raise WordError(f"{individual!r} is no name for an individual: use letters")
-        if list(self._db.query("SELECT 1 FROM individuals WHERE id = ? OR name = ?", [individual, individual])):
+        if list(self.db.query("SELECT 1 FROM individuals WHERE id = ? OR name = ?", [individual, individual])):
             raise WordError(f"there is an individual {individual} already: leave --new out")
-        note_names(self._db, "individuals", [individual], self._now.isoformat())
+        note_names(self.db, "individuals", [individual], self._now.isoformat())
         return individual
 
     def _split_off(self, whom: str, into: str) -> str:
-        taken = {id for (id,) in self._db.execute("SELECT id FROM individuals").fetchall()}
+        taken = {id for (id,) in self.db.execute("SELECT id FROM individuals").fetchall()}
         if into in taken:
-            if (to := find(self._db, into)) == whom:
+            if (to := find(self.db, into)) == whom:
                 raise WordError(f"{into} is {whom}: nothing would be split off")
             return to
         return self._created(
@@ -164,7 +164,7 @@ class Hearing:
         )
 
     def _together(self, one: str, other: str) -> str | None:
-        found = self._db.execute(
+        found = self.db.execute(
             """SELECT frames.path FROM faces JOIN faces AS beside USING (frame) JOIN frames ON frames.id = faces.frame
             WHERE faces.individual = ? AND beside.individual = ? LIMIT 1""",
             [one, other],
@@ -172,7 +172,7 @@ class Hearing:
         return found and str(found[0])
 
     def _seen(self, whom: str) -> tuple[date, date] | None:
-        first, last = self._db.execute(
+        first, last = self.db.execute(
             """SELECT min(captured_at), max(captured_at) FROM faces JOIN frames ON frames.id = faces.frame
             WHERE faces.individual = ? AND captured_impossible = 0""",
             [whom],

@@ -24,6 +24,8 @@ _MOST_PICTURES = 40
 _DEGREE, _COEFFICIENTS = 3, 7
 _BEND = 6.0
 """Years: where the search for the scale begins, and what it is drawn to."""
+_BOUNDS = [(-5, 10)] + [(-5, 2)] * (_COEFFICIENTS - 1) + [(-5, 5)] * (2 * _COEFFICIENTS) + [(-3, 5), (-1, 6)]
+"""Of the parameters of `_Problem`: further out there is nothing but overflows."""
 _STEP = 1e-4
 _BEYOND = 0.3
 """What the yearly rise may be off by beyond the oldest animal of the table: a standard deviation, as a share of it."""
@@ -113,11 +115,13 @@ class _Sheet:
 
 def learn(calibration: Calibration, wrong: float) -> Curves:
     """The likeliest curves, or rather the mode of their posterior."""
-    basis = Basis.up_to(float(calibration.ages_years.max()))
+    basis = Basis.up_to(max(1.0, float(calibration.ages_years.max())))
     sheet = _sheet(calibration, basis)
     span = max(1.0, float(calibration.estimates_years.max()))
     problem = _Problem(basis, sheet, wrong, span)
-    found = minimize(problem.value_and_slope, problem.guess(), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    found = minimize(
+        problem.value_and_slope, problem.guess(), jac=True, method="L-BFGS-B", bounds=_BOUNDS, options={"maxiter": 200}
+    )
     mean, log_tau, log_sigma, fading, bend = (part[0] for part in problem.parts(found.x[None]))
     covariance = problem.covariance_of_the_mean(found.x)
     nature = Nature(float(fading), wrong, span, float(bend))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -38,7 +38,7 @@ _TOGETHER = 200
 
 
 class FactsError(StationError):
-    """What people said of an animal's birth cannot be true at once."""
+    """Of an animal nothing is known that would tell its age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,18 @@ class Facts:
     seen_first: date | None = None
     """It was alive; a person's `born_after` outranks it, for then the sighting was of another animal."""
     seen_last: date | None = None
+
+    @property
+    def contradiction(self) -> str | None:
+        """What cannot be true at once, for the person who said it."""
+        after, before, on = self.born_after, self.born_before, self.born_on
+        if after and before and after > before:
+            return f"born after {after}, and before {before}"
+        if on and ((after and on < after) or (before and on > before)):
+            return f"born on {on}, and {f'after {after}' if after and on < after else f'before {before}'}"
+        if self.seen_last and (earliest := on or after) and self.seen_last < earliest:
+            return f"born {'on' if on else 'after'} {earliest}, and seen before, last on {self.seen_last}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,11 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def birth_date(readings: Sequence[AgeReading] | Series, response: Response, facts: Facts, season: Season) -> BirthDate:
-    """The posterior over the birth date; raises `FactsError` where the facts contradict each other, or say nothing."""
+    """The posterior over the birth date; raises `FactsError` without any sighting or date.
+
+    `born_on` is the answer.  A `born_after` that cannot be, for what else is known, is left out
+    (`Facts.contradiction` tells people); otherwise earlier sightings and readings are taken for another animal's.
+    """
     return birth_dates([(readings, facts)], response, season)[0]
 
 
@@ -117,14 +133,22 @@ class _Case:
 
 def _case(readings: Sequence[AgeReading] | Series, facts: Facts, response: Response) -> _Case:
     """Readings before the earliest possible birth are another animal's."""
-    if facts.born_after and facts.born_before and facts.born_after > facts.born_before and not facts.born_on:
-        raise FactsError(
-            f"an animal cannot be born after {facts.born_after} and before {facts.born_before}: correct one of them"
-        )
     every = readings if isinstance(readings, Series) else series(readings)
+    facts = _possible(facts, every)
     if facts.born_after:
         every = every.since(facts.born_after.toordinal())
     return _Case(facts, gathered(every, response))
+
+
+def _possible(facts: Facts, every: Series) -> Facts:
+    """Without a `born_after` that lies after everything else."""
+    after = facts.born_after
+    if not after:
+        return facts
+    seen = [facts.seen_last.toordinal()] if facts.seen_last else []
+    seen += [int(every.days[-1])] if len(every) else []
+    too_late = bool(seen) and max(seen) < after.toordinal()
+    return replace(facts, born_after=None) if too_late or facts.contradiction else facts
 
 
 def _log_likelihood(animals: Sequence[Gathered], ages: Numbers, response: Response) -> Numbers:

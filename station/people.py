@@ -107,7 +107,7 @@ def derive(db: Database, faces: Iterable[int], said: Sequence[Word] | None = Non
     everything = words(db) if said is None else said
     wanted = sorted(_partners(everything, set(faces)))
     shown = resolve(recognitions(db, wanted), paths(db, wanted), _of_faces(everything, set(wanted)))
-    before = _chosen(db, "SELECT id, individual FROM faces WHERE id IN ({})", wanted)
+    before = chosen(db, "SELECT id, individual FROM faces WHERE id IN ({})", wanted)
     changed = [(shown.get(face), face, was) for face, was in before if shown.get(face) != was]
     db.conn.executemany("UPDATE faces SET individual = ? WHERE id = ?", [(now, face) for now, face, _ in changed])
     touched = {name for now, _, was in changed for name in (now, was) if name}
@@ -146,7 +146,7 @@ def named_by_copy(db: Database, face: int, individual: str, at: str) -> None:
 def recognitions(db: Database, faces: Sequence[int]) -> Iterator[Recognition]:
     """What the machine said of these faces."""
     sql = """SELECT face, verdict, individual, similarity, recognised_at FROM recognitions WHERE face IN ({})"""
-    for face, verdict, individual, similarity, at in _chosen(db, sql, faces):
+    for face, verdict, individual, similarity, at in chosen(db, sql, faces):
         yield Recognition(face, verdict, individual, similarity, datetime.fromisoformat(at))
 
 
@@ -155,7 +155,7 @@ def paths(db: Database, faces: Sequence[int]) -> Iterator[Said]:
     sql = """SELECT faces.id, frames.individual, coalesce(done_at, admitted_at)
         FROM faces JOIN frames ON frames.id = faces.frame WHERE faces.id IN ({}) AND frames.individual IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM faces AS other WHERE other.frame = frames.id AND other.id <> faces.id)"""
-    for face, individual, at in _chosen(db, sql, faces):
+    for face, individual, at in chosen(db, sql, faces):
         yield Said(face, individual, datetime.fromisoformat(at))
 
 
@@ -235,7 +235,8 @@ def _made_by_machine(db: Database, individual: str) -> bool:
     return bool(db.execute(asked, {"name": individual}).fetchone()[0])
 
 
-def _chosen(db: Database, sql: str, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
+def chosen(db: Database, sql: str, ids: Sequence[int]) -> Iterator[Sequence[Any]]:
+    """The rows of a question with `IN ({})`, for as many numbers as there are."""
     for begin in range(0, len(ids), CHUNK):
         chosen = ids[begin : begin + CHUNK]
         yield from db.execute(sql.format(", ".join(map(str, chosen))), []).fetchall()

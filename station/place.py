@@ -12,6 +12,7 @@ from sqlite_utils import Database
 from station import history, schema, settings, species
 from station.bundles import OUT_OF_FOLD, Card, read_card
 from station.domain import StationError
+from station.doubts import Odds
 from station.lifetime import Season
 from station.response import Response
 from station.settings import Settings
@@ -38,6 +39,11 @@ class Place:
     def response(self) -> Response:
         """What the model says of an animal of a true age."""
         return Response.of(self.card, self.bundle / OUT_OF_FOLD if self.bundle else None)
+
+    def odds(self) -> Odds:
+        """How likely two faces are one animal, by their likeness, as far as the bundle knows."""
+        identity = getattr(self.card, "identity", None)
+        return Odds(identity.slope, identity.intercept) if identity else Odds()
 
 
 def database_of(db: Path | None, config: Path | None) -> Path:

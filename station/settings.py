@@ -188,6 +188,9 @@ class Project(_Section):
         description="what made the cameras take pictures: activityDetection, timeLapse",
         min_length=1,
     )
+    one_species: bool = Field(
+        False, description="every animal that is boxed is of the station's species; false: only those that people know"
+    )
     contact: str = Field("", description="the person to ask")
     email: str = Field("", description="of the contact")
     organization: str = Field("", description="that publishes the data; empty: the contact does")

@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -309,10 +309,13 @@ class Store:
             entries.announce(db, messages, iso(now))
 
     @patient
-    def take_back(self, now: datetime) -> None:
-        """The broker is to forget what was announced."""
+    def take_back(self, now: datetime, but: Collection[str] = ()) -> None:
+        """The broker is to forget what was announced, `but` these topics."""
+        with self.asking() as db:
+            if not set(entries.announced(db)) - set(but):
+                return
         with self.writing() as db:
-            entries.take_back(db, iso(now))
+            entries.take_back(db, iso(now), but)
 
     @patient
     def alive(self, now: datetime) -> None:

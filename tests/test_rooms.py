@@ -27,6 +27,8 @@ ROOMS = {
         "station/people.py",
         "station/place.py",
         "station/profiles.py",
+        "station/doubts.py",
+        "station/review.py",
         "station/camtrap",
         "station/megadetector.py",
         "station/hearing.py",

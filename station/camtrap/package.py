@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from station.camtrap import tables
 from station.camtrap.check import mistakes
 from station.camtrap.schema import ADDRESS, OWN, PROFILE, STANDARD, columns, of_table
-from station.camtrap.shots import Event, Shot, cameras, events
+from station.camtrap.shots import Event, cameras, events, judges
 from station.camtrap.tables import Deployment, Known
 from station.domain import StationError
 from station.durable import sync
@@ -120,13 +120,13 @@ def _write(
     seen: list[str], now: datetime,
 ) -> Written:  # fmt: skip
     written = Written()
-    known = _known(profiles, species)
+    known, named = _known(profiles, species, settings.project.one_species), judges(db)
     with ExitStack() as stack:
         out = {table: stack.enter_context(_table(folder, table, written)) for table in (*STANDARD, *OWN)}
         for camera in seen:
             of = _deployment(settings, camera)
             first = last = None
-            for event in events(db, camera, _moment(of.begin, of), _moment(of.end, of)):
+            for event in events(db, camera, named, _moment(of.begin, of), _moment(of.end, of)):
                 first, last = first or event.shots[0], event.shots[-1]
                 _write_event(out, event, of, known, settings, written)
                 if wanted.pictures:
@@ -208,7 +208,7 @@ def _moment(given: datetime | None, of: Deployment) -> datetime | None:
     return given.replace(tzinfo=of.zone) if given and given.tzinfo is None else given
 
 
-def _known(profiles: list[Profile], species: Species | None) -> Known:
+def _known(profiles: list[Profile], species: Species | None, one_species: bool) -> Known:
     births = {profile.id: profile.birth for profile in profiles}
     days: dict[tuple[str, date], str | None] = {}
 
@@ -219,7 +219,9 @@ def _known(profiles: list[Profile], species: Species | None) -> Known:
             days[individual, on] = max(stages, key=lambda name: stages[name]) if stages else None
         return days[individual, on]
 
-    return Known({profile.id: profile.row["sex"] for profile in profiles}, stage, species)
+    sex = {profile.id: profile.row["sex"] for profile in profiles}
+    vouched = frozenset(profile.id for profile in profiles if not profile.row["provisional"])
+    return Known(sex, stage, species, vouched, one_species)
 
 
 def _descriptor(
@@ -304,6 +306,3 @@ def _taxonomic(species: Species | None, people: bool) -> list[dict[str, Any]]:
     if people:
         found.append({"scientificName": tables.HUMAN, "taxonRank": "species", "vernacularNames": {"eng": "human"}})
     return found
-
-
-__all__ = ["ExportError", "Shot", "Wanted", "Written", "export"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -85,10 +85,12 @@ def cameras(db: Database) -> list[str]:
     return [name for (name,) in db.execute(sql).fetchall()]
 
 
-def events(db: Database, camera: str, begin: datetime | None, end: datetime | None) -> Iterator[Event]:
+def events(
+    db: Database, camera: str, judges: Mapping[int, Judge], begin: datetime | None, end: datetime | None
+) -> Iterator[Event]:
     """What a camera saw within its deployment, in order of time."""
     current: list[Shot] = []
-    for shot in _shots(db, camera):
+    for shot in _shots(db, camera, judges):
         if (begin and shot.at < begin) or (end and shot.at > end):
             continue
         if current and shot.at - current[-1].at > APART:
@@ -99,20 +101,21 @@ def events(db: Database, camera: str, begin: datetime | None, end: datetime | No
         yield Event(camera, tuple(current))
 
 
-def _shots(db: Database, camera: str) -> Iterator[Shot]:
-    judges = dict(_judges(db))
+def _shots(db: Database, camera: str, judges: Mapping[int, Judge]) -> Iterator[Shot]:
     for _, rows in groupby(db.query(_SHOTS, [camera]), itemgetter("frame")):
         yield _shot(list(rows), judges)
 
 
-def _judges(db: Database) -> Iterator[tuple[int, Judge]]:
-    """Newest last."""
-    for word in standing(people.words(db)):
-        if word.face is not None and word.verb in (Verb.CONFIRM, Verb.SPLIT):
-            yield word.face, Judge(word.who, word.said_at)
+def judges(db: Database) -> dict[int, Judge]:
+    """By face, where a person named it last."""
+    return {
+        word.face: Judge(word.who, word.said_at)
+        for word in standing(people.words(db))
+        if word.face is not None and word.verb in (Verb.CONFIRM, Verb.SPLIT)
+    }
 
 
-def _shot(rows: Sequence[dict[str, Any]], judges: dict[int, Judge]) -> Shot:
+def _shot(rows: Sequence[dict[str, Any]], judges: Mapping[int, Judge]) -> Shot:
     first = rows[0]
     faces = [list(own) for face, own in groupby(rows, itemgetter("face")) if face is not None]
     alone = len(faces) == 1 and first["path_says"]
@@ -129,7 +132,7 @@ def _shot(rows: Sequence[dict[str, Any]], judges: dict[int, Judge]) -> Shot:
     )
 
 
-def _sight(rows: Sequence[dict[str, Any]], judges: dict[int, Judge], by_path: Judge | None) -> Sight:
+def _sight(rows: Sequence[dict[str, Any]], judges: Mapping[int, Judge], by_path: Judge | None) -> Sight:
     face = rows[0]
     return Sight(
         face["number"],

@@ -40,6 +40,15 @@ class Known:
     stage: Callable[[str, date], str | None]
     """The likeliest life stage of an individual on a day."""
     species: Species | None
+    vouched: frozenset[str] = frozenset()
+    """Individuals that people know."""
+    one_species: bool = False
+    """Every animal is of the station's species, also one that nobody knows."""
+
+    def scientific_name(self, individual: str | None) -> str:
+        """The station tells ages, not species: empty where nobody has said so."""
+        sure = self.one_species or individual in self.vouched
+        return self.species.scientific_name if self.species and sure else ""
 
 
 def coarse(degrees: float, step: float | None) -> float:
@@ -153,7 +162,7 @@ def _animal(individual: str | None, sights: Sequence[Sight], known: Known, at: d
     stage = stage or alone
     return {
         "observationType": "animal",
-        "scientificName": known.species.scientific_name if known.species else "",
+        "scientificName": known.scientific_name(individual),
         "lifeStage": _standard(stage, known.species),
         "sex": SEXES.get(known.sex.get(individual) or "", "") if individual else "",
         "individualID": individual or "",
