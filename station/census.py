@@ -20,6 +20,7 @@ from station.animals import Animal, Sightings
 from station.birth import DAYS_PER_YEAR, BirthDate
 from station.changes import Before, Left, Transition
 from station.confusion import Confusion, Corrected, correct
+from station.domain import StationError
 from station.effort import Effort
 from station.headcount import SEXES, Doubt, Listed, Range
 from station.species import Species
@@ -28,6 +29,10 @@ from station.standing import Standing, standing
 SHOWN = 60
 """Of so many animals, those seen last, the days of sighting and the course of the birth date are told."""
 WINDOW_DAYS = 365
+
+
+class CensusError(StationError):
+    """There can be no census, or it cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from sqlite_utils import Database
 
 from station import population, portraits
 from station.bundles import OUT_OF_FOLD, BundleError
-from station.census import WINDOW_DAYS, Census, Question, census
+from station.census import WINDOW_DAYS, Census, CensusError, Question, census
 from station.changes import Before
 from station.confusion import Confusion, confusion
-from station.domain import StationError
 from station.history import reading
 from station.leeway import starts
 from station.lifetime import Facts, Season, birth_date
@@ -27,10 +26,6 @@ from station.times import iso, zone
 
 SEED = 1
 """The same for every census: the same night gives the same bytes."""
-
-
-class CensusError(StationError):
-    """There can be no census."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from station.census import Census
-from station.domain import StationError
+from station.census import Census, CensusError
 from station.report.exports import as_json, tables
 from station.report.page import page
 
@@ -15,12 +14,8 @@ PAGE = "census.html"
 FORMATS = ("html", "json", "csv")
 
 
-class ReportError(StationError):
-    """The report cannot be written."""
-
-
 def write(of: Census, portraits: Mapping[str, str], folder: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
-    """Writes `census.html`, `census.json` and the tables, each all at once.  Raises `ReportError`."""
+    """Writes `census.html`, `census.json` and the tables, each all at once.  Raises `CensusError`."""
     files: dict[str, str] = {}
     if "csv" in formats:
         files |= tables(of)
@@ -32,7 +27,7 @@ def write(of: Census, portraits: Mapping[str, str], folder: Path, formats: tuple
         folder.mkdir(parents=True, exist_ok=True)
         return [_replaced(folder / name, text) for name, text in files.items()]
     except OSError as error:
-        raise ReportError(
+        raise CensusError(
             f"the census cannot be written to {folder}: {error.strerror}; choose another --out"
         ) from error
 

@@ -18,14 +18,14 @@ import pytest
 
 from station.animals import Known
 from station.birth import BirthDate
-from station.census import Census, Ledger
+from station.census import Census, CensusError, Ledger
 from station.effort import Effort
 from station.history import reading
 from station.pictures import Picture
 from station.portraits import likenesses, portraits
 from station.report.exports import as_json, tables
 from station.report.page import page
-from station.report.write import ReportError, write
+from station.report.write import write
 from tests.conftest import picture
 from tests.reserve import Reserve, reserve
 from tests.station.test_census import ON, animal, taken, was
@@ -159,7 +159,7 @@ def test_files_come_all_at_once_and_a_folder_that_cannot_be_written_is_named(tmp
     assert {"census.html", "census.json", "counts.csv"} < {file.name for file in files}
     assert [file.name for file in write(sample(), {}, tmp_path / "json", ("json",))] == ["census.json"]
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ReportError, match="choose another --out"):
+    with pytest.raises(CensusError, match="choose another --out"):
         write(sample(), {}, tmp_path / "file")
 
 
