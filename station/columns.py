@@ -6,7 +6,7 @@ since 1970 (UTC); what is missing is `NONE`.  With a moment, only what was known
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,10 @@ NONE = -(2**62)
 _CHUNK = 1000
 
 
+IMPOSSIBLE, TIMELESS, PEOPLE, BY_AIR = 1, 2, 4, 8
+"""Flags of a frame: its clock was wrong, its time is not to be believed or not known, it shows people, it was sent."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
     """Observed frames, by id."""
@@ -32,13 +36,13 @@ class Frames:
     camera: Integers
     """Place in `cameras`."""
     at_s: Integers
-    """Of a believable time, else `NONE`."""
-    impossible: Integers
-    done_s: Integers
-    people: Integers
-    topic: Integers
-    """1: it came as a message."""
+    """When it was taken; of a `TIMELESS` one, when it was looked at."""
+    flags: Integers
     cameras: tuple[str, ...]
+
+    def having(self, flags: int) -> npt.NDArray[np.bool_]:
+        """Which have any of these."""
+        return np.asarray((self.flags & flags) != 0, np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,44 +73,55 @@ class Estimates:
 
 def frames(db: Database, until: datetime | None = None) -> Frames:
     """Those that were observed."""
-    cameras = tuple(row[0] for row in db.execute("SELECT id FROM cameras ORDER BY id"))
-    believable = "captured_at IS NOT NULL AND NOT captured_impossible"
-    sql = f"""SELECT id, camera, CASE WHEN {believable} THEN substr(captured_at, 1, 19) END,
-        coalesce(captured_impossible, 0), CASE WHEN {believable} THEN NULL ELSE substr(done_at, 1, 19) END,
-        coalesce(people, 0), topic IS NOT NULL FROM frames
+    cameras = _names(db, "SELECT id FROM cameras ORDER BY id")
+    believable = "captured_at IS NOT NULL AND NOT coalesce(captured_impossible, 0)"
+    sql = f"""SELECT id, camera, substr(CASE WHEN {believable} THEN captured_at ELSE done_at END, 1, 19),
+        coalesce(captured_impossible, 0) * {IMPOSSIBLE} + (NOT ({believable})) * {TIMELESS}
+        + (coalesce(people, 0) > 0) * {PEOPLE} + (topic IS NOT NULL) * {BY_AIR} FROM frames
         WHERE outcome = 'observed' AND (:until IS NULL OR done_at <= :until) ORDER BY id"""
-    kinds = (_integers, _Places(cameras), _moments, _integers, _moments, _integers, _integers)
-    id, camera, at_s, impossible, done_s, people, topic = _read(db, sql, until, kinds)
-    return Frames(id, camera, at_s, impossible, done_s, people, topic, cameras)
+    id, camera, at_s, flags = _read(db, sql, _until(until), (_integers, _Places(cameras), _moments, _integers))
+    return Frames(id, camera, at_s, flags, cameras)
 
 
 def faces(db: Database, until: datetime | None = None) -> Faces:
     """All of the frames that were observed by then."""
-    individuals = tuple(row[0] for row in db.execute("SELECT id FROM individuals ORDER BY id"))
-    reasons = tuple(
-        row[0] for row in db.execute("SELECT DISTINCT unusable FROM faces WHERE unusable IS NOT NULL ORDER BY 1")
-    )
+    individuals = _names(db, "SELECT id FROM individuals ORDER BY id")
     known = "" if until is None else "WHERE frame IN (SELECT id FROM frames WHERE done_at <= :until)"
-    sql = f"SELECT id, frame, individual, unusable FROM faces {known} ORDER BY id"
-    kinds = (_integers, _integers, _Places(individuals), _Places(reasons))
-    id, frame, individual, unusable = _read(db, sql, until, kinds)
+    sql = f"SELECT id, frame, individual FROM faces {known} ORDER BY id"
+    id, frame, individual = _read(db, sql, _until(until), (_integers, _integers, _Places(individuals)))
+    reasons = _names(db, "SELECT DISTINCT unusable FROM faces WHERE unusable IS NOT NULL ORDER BY 1")
+    of_some = "SELECT id, unusable FROM faces WHERE unusable IS NOT NULL ORDER BY id"  # the others would only cost time
+    which, reason = _read(db, of_some, {}, (_integers, _Places(reasons)))
+    unusable = np.full(len(id), NONE)
+    place = np.searchsorted(which, id)
+    there = np.flatnonzero(place < len(which))
+    there = there[which[place[there]] == id[there]]
+    unusable[there] = reason[place[there]]
     return Faces(id, frame, individual, unusable, individuals, reasons)
 
 
 def estimates(db: Database, until: datetime | None = None) -> Estimates:
     """The one of each face that counts."""
-    models = [row[0] for row in db.execute("SELECT version FROM models ORDER BY first_used_at, version")]
+    models = list(_names(db, "SELECT version FROM models ORDER BY first_used_at, version"))
     serving = db.execute(
         "SELECT model FROM estimates WHERE :until IS NULL OR estimated_at <= :until ORDER BY id DESC LIMIT 1",
         _until(until),
     ).fetchone()
     if serving:
         models = [*(model for model in models if model != serving[0]), serving[0]]
-    sql = "SELECT face, model, age_years FROM estimates WHERE :until IS NULL OR estimated_at <= :until ORDER BY id"
-    face, model, age_years = _read(db, sql, until, (_integers, _Places(models), _numbers))
-    order = np.lexsort((model, face))
+    sql = """SELECT face, age_years FROM estimates
+        WHERE model = :model AND (:until IS NULL OR estimated_at <= :until) ORDER BY id"""
+    parts = [_read(db, sql, _until(until) | {"model": model}, (_integers, _numbers)) for model in models]
+    face = np.concatenate([part[0] for part in parts] or [np.empty(0, np.int64)])
+    age_years = np.concatenate([part[1] for part in parts] or [np.empty(0)])
+    model = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    order = np.argsort(face, kind="stable")  # the newest model's last
     chosen = order[np.flatnonzero(np.diff(face[order], append=NONE))]
     return Estimates(face[chosen], model[chosen], age_years[chosen], tuple(models))
+
+
+def _names(db: Database, sql: str) -> tuple[str, ...]:
+    return tuple(row[0] for row in db.execute(sql).fetchall())
 
 
 def named_by_people(db: Database, until: datetime | None = None) -> Integers:
@@ -114,16 +129,16 @@ def named_by_people(db: Database, until: datetime | None = None) -> Integers:
     sql = """SELECT faces.id FROM frames JOIN faces ON faces.frame = frames.id WHERE frames.individual IS NOT NULL
         UNION SELECT face FROM words WHERE face IS NOT NULL AND verb IN ('confirm', 'split') AND undone_at IS NULL
         AND (:until IS NULL OR said_at <= :until) ORDER BY 1"""
-    return _read(db, sql, until, (_integers,))[0]
+    return _read(db, sql, _until(until), (_integers,))[0]
 
 
 _Column = Sequence[Any]
 _Kind = Callable[[_Column], npt.NDArray[Any]]
 
 
-def _read(db: Database, sql: str, until: datetime | None, kinds: Sequence[_Kind]) -> list[npt.NDArray[Any]]:
+def _read(db: Database, sql: str, asked: Mapping[str, Any], kinds: Sequence[_Kind]) -> list[npt.NDArray[Any]]:
     """The columns of a query, one array each; `kinds` turn what stands in them into numbers."""
-    cursor = db.execute(sql, _until(until))
+    cursor = db.execute(sql, dict(asked))
     parts: list[list[npt.NDArray[Any]]] = [[kind(())] for kind in kinds]
     while rows := cursor.fetchmany(_CHUNK):
         for part, kind, column in zip(parts, kinds, zip(*rows, strict=True), strict=True):
@@ -140,11 +155,8 @@ def _numbers(column: _Column) -> Numbers:
 
 
 def _moments(column: _Column) -> Integers:
-    """ISO 8601 in UTC to the second, without offset; empty: `NONE`."""
-    if not any(column):
-        return np.full(len(column), NONE)
-    told = np.array([text or "NaT" for text in column], "datetime64[s]")
-    return np.where(np.isnat(told), NONE, told.astype(np.int64))
+    """ISO 8601 in UTC to the second, without offset."""
+    return np.array(column, "datetime64[s]").astype(np.int64)
 
 
 class _Places:

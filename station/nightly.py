@@ -14,10 +14,9 @@ from station.bundles import OUT_OF_FOLD, BundleError
 from station.census import WINDOW_DAYS, Census, CensusError, Question, census
 from station.changes import Before
 from station.confusion import Confusion, confusion
-from station.history import reading
 from station.leeway import starts
 from station.lifetime import Facts, Season, birth_date
-from station.place import Place
+from station.place import Place, reading
 from station.report.exports import as_json
 from station.response import read_calibration
 from station.schema import beside

@@ -17,7 +17,7 @@ from station import columns, people
 from station.animals import Animal, Known, Sightings
 from station.birth import DAYS_PER_YEAR
 from station.census import SHOWN, Ledger
-from station.columns import NONE, Estimates, Frames, Integers
+from station.columns import NONE, TIMELESS, Estimates, Frames, Integers
 from station.effort import Effort
 from station.headcount import Doubt
 from station.identities import Identity, Trust, doubt, identities, shown_then
@@ -84,8 +84,10 @@ def read(db: Database, asked: Reading) -> Population:
         faces = shown_then(db, faces, said, until)
     doubtful, trust = doubt(known, said, asked.trust, until)
     rows = seen(frames, faces, estimates, asked.zone)
+    every = sightings(rows)
+    upto = {who: own for who, all_ in every.items() if len(own := all_.between(0, window.last))}
     cast = _Cast(
-        tuple(known[name] for name in faces.individuals), faces.individuals, sightings(rows), readings(rows),
+        tuple(known[name] for name in faces.individuals), faces.individuals, every, upto, readings(rows),
         columns.named_by_people(db, until), replace(asked, trust=trust),
     )  # fmt: skip
     ledger = replace(
@@ -103,14 +105,12 @@ class _Cast:
     names: tuple[str, ...]
     sightings: Mapping[int, Sightings]
     """All, of any day."""
+    upto: Mapping[int, Sightings]
+    """Those up to the day of the census, at least one."""
     readings: Mapping[int, Series]
     said_by_people: Integers
     """The faces whose individual is a person's word, rising."""
     asked: Reading
-
-    def upto(self, who: int) -> Sightings:
-        """Its sightings up to the day of the census."""
-        return self.sightings[who].between(0, self.asked.window.last)
 
     def facts(self, who: int) -> Facts:
         """What is certain of its birth."""
@@ -122,15 +122,15 @@ class _Cast:
 def _inside(cast: _Cast) -> list[int]:
     """Who was seen in the window, the one seen last first."""
     window = cast.asked.window
-    last = {who: own.at_s[-1] for who in cast.sightings if len(own := cast.upto(who)) and own.day[-1] >= window.first}
+    last = {who: own.at_s[-1] for who, own in cast.upto.items() if own.day[-1] >= window.first}
     return sorted(last, key=lambda who: (-int(last[who]), cast.names[who]))
 
 
 def _absent(cast: _Cast) -> dict[str, str]:
     found = {
         cast.names[who]: f"last seen on {date.fromordinal(int(own.day[-1]))}, before the window"
-        for who in cast.sightings
-        if len(own := cast.upto(who)) and own.day[-1] < cast.asked.window.first
+        for who, own in cast.upto.items()
+        if own.day[-1] < cast.asked.window.first
     }
     merged = zip(cast.names, cast.identities, strict=True)
     return found | {id: f"is the same animal as {its.merged_into}" for id, its in merged if its.merged_into}
@@ -143,7 +143,7 @@ def _animals(cast: _Cast) -> list[Animal]:
     histories = _histories(cast, inside[:SHOWN])
     animals = []
     for who, birth in zip(inside, births, strict=True):
-        its, upto = cast.identities[who], cast.upto(who)
+        its, upto = cast.identities[who], cast.upto[who]
         animal = Animal(
             id=cast.names[who],
             sightings=upto,
@@ -208,7 +208,7 @@ def _ledger(db: Database, frames: Frames, estimates: Estimates, rows: Seen, aske
     """By whom ages were told, and until when."""
     used = rows.model[(rows.day <= asked.window.last) & (rows.model != NONE)]
     counts = np.bincount(used, minlength=len(estimates.models)).tolist()
-    newest = local_days(frames.at_s[frames.at_s != NONE], asked.zone).max(initial=0)
+    newest = local_days(frames.at_s[~frames.having(TIMELESS)], asked.zone).max(initial=0)
     return Ledger(
         station=asked.station,
         zone=str(asked.zone),

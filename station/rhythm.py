@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from station.effort import Days, spans
-from station.silence import REMEMBERED, Rule, Span, allowed, silent_since
+from station.silence import REMEMBERED, Rule, allowed_after, silent_since
 
 FLOOR_DAYS = 7
 APART_S = 1800
@@ -33,10 +33,9 @@ class Seen(Protocol):
 
 def rhythm(at_s: npt.NDArray[np.int64]) -> timedelta | None:
     """How long an animal seen at these times (seconds, rising) may stay away; None: too few for a rhythm."""
-    starts = np.flatnonzero(np.diff(at_s, prepend=at_s[:1] - APART_S - 1) > APART_S)[-REMEMBERED:]
-    ends = np.append(starts[1:] - 1, len(at_s) - 1)
-    arrivals = [Span(_moment(at_s[a]), _moment(at_s[b])) for a, b in zip(starts, ends, strict=True)]
-    return allowed(arrivals, Rule(24 * FLOOR_DAYS))
+    pauses = np.diff(at_s)
+    gaps = pauses[pauses > APART_S][-(REMEMBERED - 1) :].tolist()
+    return allowed_after([timedelta(seconds=gap) for gap in gaps], Rule(24 * FLOOR_DAYS))
 
 
 def overdue_since(last: date, on: date, pace: timedelta | None, worked: Sequence[Days]) -> str | None:
@@ -55,10 +54,6 @@ def away_before(seen: Seen, since: date, pace: timedelta | None) -> int | None:
         return None
     away = int(seen.day[place] - seen.day[place - 1])
     return away if timedelta(days=away) > pace else None
-
-
-def _moment(seconds: np.int64) -> datetime:
-    return datetime.fromtimestamp(int(seconds), UTC)
 
 
 def _night(day: date) -> datetime:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from station.animals import Sightings
-from station.columns import NONE, Estimates, Faces, Frames, Integers, Numbers
+from station.columns import NONE, PEOPLE, TIMELESS, Estimates, Faces, Frames, Integers, Numbers
 from station.series import Series, bursts_averaged
 
 BURST_S = 120
@@ -51,7 +51,7 @@ def seen(frames: Frames, faces: Faces, estimates: Estimates, zone: tzinfo) -> Se
     frame, there = _found(frames.id, faces.frame)
     named = there & (faces.individual != NONE) & (faces.unusable == NONE)
     rows = np.flatnonzero(named)
-    rows = rows[(frames.at_s[frame[rows]] != NONE) & (frames.people[frame[rows]] == 0)]
+    rows = rows[~frames.having(TIMELESS | PEOPLE)[frame[rows]]]
     rows = rows[np.lexsort((faces.id[rows], frames.at_s[frame[rows]], faces.individual[rows]))]
     face, at_s = faces.id[rows], frames.at_s[frame[rows]]
     place, estimated = _found(estimates.face, face)

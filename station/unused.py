@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
-from station.columns import NONE, Estimates, Faces, Frames
+from station.columns import IMPOSSIBLE, NONE, PEOPLE, TIMELESS, Estimates, Faces, Frames
 from station.seen import Window, local_days
 from station.times import iso
 
@@ -25,14 +25,14 @@ def unused(
 
 
 def _inside(frames: Frames, window: Window) -> npt.NDArray[np.bool_]:
-    days = local_days(np.where(frames.at_s != NONE, frames.at_s, frames.done_s), window.zone)
+    days = local_days(frames.at_s, window.zone)
     return (days >= window.first) & (days <= window.last)
 
 
 def _faces(frames: Frames, faces: Faces, estimates: Estimates, inside: npt.NDArray[np.bool_]) -> dict[str, int]:
     place = np.minimum(np.searchsorted(frames.id, faces.frame), len(frames.id) - 1)
     here = inside[place] & (frames.id[place] == faces.frame)
-    timed, impossible = frames.at_s[place] != NONE, frames.impossible[place] > 0
+    timed, impossible = ~frames.having(TIMELESS)[place], frames.having(IMPOSSIBLE)[place]
     good, named = here & (faces.unusable == NONE), faces.individual != NONE
     aged = np.isin(faces.id, estimates.face)
     found = {f"faces: {reason}": here & (faces.unusable == n) for n, reason in enumerate(faces.reasons)} | {
@@ -40,7 +40,7 @@ def _faces(frames: Frames, faces: Faces, estimates: Estimates, inside: npt.NDArr
         "faces whose picture has no time": good & ~timed & ~impossible,
         "faces that nobody could name": good & timed & ~named,
         "faces without an age": good & timed & named & ~aged,
-        "pictures with people, in which no face is looked for": inside & (frames.people > 0),
+        "pictures with people, in which no face is looked for": inside & frames.having(PEOPLE),
     }
     return {reason: int(rows.sum()) for reason, rows in found.items()}
 

@@ -9,27 +9,32 @@ import numpy as np
 from sqlite_utils import Database
 
 from station import effort
-from station.columns import NONE, Faces, Frames
+from station.columns import BY_AIR, TIMELESS, Faces, Frames
 from station.effort import Effort
 from station.seen import Window, local_days
 from station.silence import Span
 
+_DAYS = 4_000_000
+"""More than any ordinal of a day."""
+
 
 def efforts(db: Database, frames: Frames, faces: Faces, window: Window, names: Mapping[str, str]) -> Iterator[Effort]:
     """Of the cameras that worked in the window; `names`: what people call them."""
-    told = frames.at_s != NONE
-    days = np.full(len(told), NONE)
-    days[told] = local_days(frames.at_s[told], window.zone)
-    shown = np.bincount(np.searchsorted(frames.id, faces.frame), minlength=len(told))[: len(told)]
+    told = np.flatnonzero(~frames.having(TIMELESS))
+    days = local_days(frames.at_s[told], window.zone)
+    told, days = told[days <= window.last], days[days <= window.last]
+    camera, inside = frames.camera[told], days >= window.first
+    shown = np.bincount(np.searchsorted(frames.id, faces.frame), minlength=len(frames.id) + 1)[told]
+    images = np.bincount(camera[inside], minlength=len(frames.cameras))
+    detections = np.bincount(camera[inside], shown[inside], minlength=len(frames.cameras))
+    by_air = np.bincount(camera, ~frames.having(BY_AIR)[told], minlength=len(frames.cameras)) == 0
     down = effort.days_down(_runs(db), window.first, window.last)
-    for place, camera in enumerate(frames.cameras):
-        its = (frames.camera == place) & told & (days <= window.last)
-        by_air = bool(its.any() and frames.topic[its].all())
-        pictured = np.unique(days[its]).astype(np.int32)
-        worked, silent = effort.worked(pictured, window.first, window.last, down if by_air else ())
-        if len(worked):
-            here = its & (days >= window.first)
-            yield Effort(camera, worked, int(here.sum()), int(shown[here].sum()), silent, names.get(camera, ""))
+    of, day = np.divmod(np.unique(camera * _DAYS + days), _DAYS)
+    for place, name in enumerate(frames.cameras):
+        pictured = day[slice(*np.searchsorted(of, (place, place + 1)))].astype(np.int32)
+        nights, silent = effort.worked(pictured, window.first, window.last, down if by_air[place] else ())
+        if len(nights):
+            yield Effort(name, nights, int(images[place]), int(detections[place]), silent, names.get(name, ""))
 
 
 def _runs(db: Database) -> list[Span]:
