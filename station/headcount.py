@@ -49,9 +49,9 @@ class Doubt:
 
     cases: float = 20.0
     """How many judged cases the confidence in one animal's identity rests on."""
-    splinters: float = 1.0
+    splinters: float = 0.5
     """Of those that were not one animal of their own: more pictures of another."""
-    lumps: float = 1.0
+    lumps: float = 0.5
     """And two animals under one name."""
 
 

@@ -79,4 +79,4 @@ def doubt(
     stood = len({word.individual for word in by_people})
     cases = trust.cases + merged + split + stood
     new_right = (trust.cases * trust.new_right + stood) / cases
-    return Doubt(cases, 1.0 + merged, 1.0 + split), replace(trust, new_right=new_right)
+    return Doubt(cases, 0.5 + merged, 0.5 + split), replace(trust, new_right=new_right)

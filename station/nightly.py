@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import numpy as np
@@ -14,6 +14,7 @@ from station.bundles import OUT_OF_FOLD, BundleError
 from station.census import WINDOW_DAYS, Census, CensusError, Question, census
 from station.changes import Before
 from station.confusion import Confusion, confusion
+from station.identities import Trust
 from station.leeway import starts
 from station.lifetime import Facts, Season, birth_date
 from station.place import Place, reading
@@ -71,7 +72,8 @@ def take(known: Place, wanted: Night, pictures: bool = True) -> Taken:
     confused, ages_by = _calibration(known, species)
     asked = population.Reading(
         wanted.on, wanted.zone, species, known.response(), wanted.window_days, wanted.as_known,
-        station=known.settings.station.id if known.settings else known.database.stem, cameras=cameras, ages_by=ages_by,
+        trust=_trust(known), station=known.settings.station.id if known.settings else known.database.stem,
+        cameras=cameras, ages_by=ages_by,
     )  # fmt: skip
     with reading(known.database) as db:
         found = population.read(db, asked)
@@ -100,6 +102,25 @@ def _calibration(known: Place, species: Species) -> tuple[Confusion | None, str]
     if not table.enough:
         return confusion(table, species), f"of {animals} it was judged on too few have several pictures, so {card}"
     return confusion(table, species), f"how it errs is learnt from {animals} that it was not fitted on"
+
+
+def _trust(known: Place) -> Trust:
+    """How far the machine's names go, as the bundle's identity did on animals it was not fitted on.
+
+    Of what it called new the share that was new is that of as many new faces as known ones.
+    """
+    identity = getattr(known.card, "identity", None)
+    told = {name: figure.value for name, figure in identity.metrics.items()} if identity else {}
+    usual = Trust()
+    return replace(
+        usual,
+        known_right=_share(told.get("known_named"), told.get("known_misnamed"), usual.known_right),
+        new_right=_share(told.get("new_called_new"), told.get("known_called_new"), usual.new_right),
+    )
+
+
+def _share(right: float | None, wrong: float | None, otherwise: float) -> float:
+    return otherwise if not right or wrong is None else right / (right + wrong)
 
 
 def _prior(asked: population.Reading, season: Season) -> dict[str, float]:

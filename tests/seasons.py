@@ -90,7 +90,7 @@ def _listed(
     judged = kinds[provisional]
     if len(judged):
         judged = rng.choice(judged, REVIEWED)  # elsewhere, of the same machine
-    doubt = Doubt(REVIEWED + 2, 1.0 + (judged == 0).sum(), 1.0 + (judged == 2).sum())
+    doubt = Doubt(REVIEWED + 2, 0.5 + (judged == 0).sum(), 0.5 + (judged == 2).sum())
     whole = ((judged == 1).sum() + 1.6) / (len(judged) + 2)
     births = birth_dates([(_series(seen, own), _facts(seen, own)) for own in rows], response, when)
     listed = [

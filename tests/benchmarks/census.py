@@ -20,8 +20,10 @@ import numpy as np
 from station import population, species
 from station.census import Question, census
 from station.history import reading
+from station.leeway import starts
 from station.response import Response
 from station.schema import open_database
+from station.seasons import Eye, calibration
 from station.times import iso
 
 TODAY = date(2026, 6, 30)
@@ -77,12 +79,14 @@ def measure(file: Path) -> None:
     """In this process."""
     panda = species.find("giant_panda")
     assert panda
+    table = calibration(Eye(), 80, 8, panda.longevity_years, np.random.default_rng(1))
     begun, cpu = time.perf_counter(), time.process_time()
-    asked = population.Reading(TODAY, UTC, panda, Response.plain(1.5, 2.0), 365)
+    asked = population.Reading(TODAY, UTC, panda, Response.learnt(table), 365)
     with reading(file) as db:
         found = population.read(db, asked)
     read_s = time.perf_counter() - begun
-    made = census(found.animals, found.efforts, found.ledger, Question(TODAY, panda, doubt=found.doubt))
+    question = Question(TODAY, panda, starts=starts(asked.response, panda, np.random.default_rng(1)), doubt=found.doubt)
+    made = census(found.animals, found.efforts, found.ledger, question)
     whole_s = time.perf_counter() - begun
     print(
         json.dumps(

@@ -180,7 +180,7 @@ def test_what_people_merged_makes_splinters_likelier(file: Path) -> None:
     with hearing(file, "wei", NOON) as heard:
         heard.merge("new-1", "bao")
     found = read(file)
-    assert (found.doubt.splinters, found.doubt.lumps) == (2, 1)
+    assert (found.doubt.splinters, found.doubt.lumps) == (1.5, 0.5)
     assert {animal.id for animal in found.animals} == {"bao", "new-2"}
     assert len(one(found, "bao").sightings) == 2
 
