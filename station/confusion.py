@@ -23,7 +23,7 @@ Numbers = npt.NDArray[np.float64]
 
 LEAST_ANIMALS = 8
 """Of each life stage, in the calibration: with fewer its row of C is chance."""
-WORST_CONDITION = 8.0
+WORST_CONDITION = 5.0
 """By this factor at most a chance error of the histogram grows when it is corrected."""
 _DRAWS = 400
 

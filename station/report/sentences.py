@@ -73,8 +73,8 @@ def told(of: Corrected) -> str:
     if of.refused:
         return f"A correction of the plain histogram for the model's confusion of life stages is refused: {of.refused}."
     return (
-        "The plain histogram (each animal by the mean of the model's estimates) was corrected for what the model takes "
-        "for what among animals it was not fitted on. The counts above come from birth dates, another way to the same."
+        "Corrected: the plain histogram (each animal by the mean of the model's estimates) without what the model "
+        "takes for what among animals it was not fitted on. It is the rougher way: the counts come from birth dates."
     )
 
 
@@ -97,6 +97,7 @@ def notes(of: Census) -> Iterator[str]:
         "gaps longer than its own rhythm allows. Few detections at few nights are no sign of absence."
     )
     yield from _of_model(of)
+    yield from _disagreement(of)
     if len(of.individuals) > SHOWN:
         yield f"Drawn are the {SHOWN} animals seen last of {len(of.individuals)}; the tables beside this page hold all."
     yield _known(of)
@@ -112,6 +113,20 @@ def _of_model(of: Census) -> Iterator[str]:
         yield f"The model changed from {of.model_before or 'none'} to {of.ledger.model or 'none'}: {effect}."
     elif of.ledger.model:
         yield f"Ages by the model {of.ledger.model}; {of.ledger.ages_by}."
+
+
+def _disagreement(of: Census) -> Iterator[str]:
+    """Two ways to the same numbers that cannot both be right."""
+    low, high = of.histogram.low, of.histogram.high
+    if low is None or high is None:
+        return
+    ends = zip(of.counts, low, high, strict=True)
+    apart = [line.stage for line, a, b in ends if b < line.animals.low or a > line.animals.high]
+    if apart:
+        yield (
+            f"Counts and corrected histogram contradict each other for {listed(apart)}: the model seems to err "
+            "otherwise here than on the animals it was judged by; confirmed birth dates would tell."
+        )
 
 
 def _known(of: Census) -> str:

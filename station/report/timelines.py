@@ -15,7 +15,7 @@ from station.standing import Standing
 
 HEIGHT = 24.0
 _TICKS = 4.0
-_FITTING = 0.8
+_FITTING = 0.6
 _WIDEST_YEARS = 12.0
 _NARROWEST_YEARS = 2.0
 _DAYS_PER_YEAR = 365.25

@@ -138,6 +138,13 @@ def test_nobody_is_a_page_too_that_says_where_to_look() -> None:
     assert "--date 2024-05-03" in text
 
 
+@pytest.mark.parametrize(("low", "said"), [(0.0, False), (50.0, True)])
+def test_two_ways_that_contradict_each_other_are_told(low: float, said: bool) -> None:
+    of = sample()
+    corrected = replace(of.histogram, corrected=(60.0,) * 4, low=(low,) * 4, high=(70.0,) * 4, refused=None)
+    assert ("contradict each other" in Shown(page(replace(of, histogram=corrected), {})).text) == said
+
+
 def test_names_from_people_are_no_markup() -> None:
     of = taken(animal("<b>bao</b>", 1, name="<script>alert(1)</script>"))
     html = page(of, {})
