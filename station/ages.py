@@ -27,6 +27,10 @@ GOLDEN_TOLERANCE_YEARS = 0.05
 """How far an estimate on this device may lie from the one the bundle says it must give."""
 
 
+GOLDEN_SIMILARITY = 0.99
+"""The least cosine between an embedding on this device and the one the bundle says it must give."""
+
+
 class Ages:
     """A loaded bundle.  `read` is called from one thread."""
 
@@ -93,13 +97,13 @@ class Ages:
     def _check_golden(self, bundle: Path) -> None:
         try:
             with np.load(bundle / GOLDEN) as golden:
-                inputs, wanted = golden["inputs"], golden["probabilities"]
+                inputs, wanted, embedding = golden["inputs"], golden["probabilities"], golden["embedding"]
         except Exception as error:  # whatever the unpacking of a damaged file raises
             raise BundleError(
                 f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
             ) from error
         try:
-            got, _ = self.run(inputs)
+            got, seen = self.run(inputs)
         except (OSError, ValueError, TypeError, IndexError, RuntimeError, AssertionError) as error:
             raise BundleError(f"{bundle}: the golden check cannot be made: {error}") from error
         if got.shape != (len(inputs), len(self._bins)):
@@ -114,6 +118,19 @@ class Ages:
                 f"{bundle} fails its golden check on {self.device}: an estimate is off by {worst:.3f} years, "
                 f"more than {GOLDEN_TOLERANCE_YEARS}; copy the bundle afresh, or fit it again with this torch "
                 f"({torch.__version__})"
+            )
+        if self.card.identity:
+            self._check_identity(bundle, seen, embedding)
+
+    def _check_identity(self, bundle: Path, seen: Floats, wanted: Floats) -> None:
+        size = self.card.identity.size if self.card.identity else 0
+        if not seen.shape == wanted.shape == (len(seen), size):
+            raise BundleError(f"{bundle}: the program gives embeddings {seen.shape} where the card says {size}")
+        least = float((seen * wanted).sum(axis=1).min(initial=1.0))
+        if not least >= GOLDEN_SIMILARITY:
+            raise BundleError(
+                f"{bundle} fails its golden check on {self.device}: an embedding has a similarity of {least:.3f} to "
+                f"what it must be, less than {GOLDEN_SIMILARITY}; copy the bundle afresh"
             )
 
 

@@ -188,6 +188,28 @@ class Reading:
     embedding: Floats
 
 
+class Verdict(StrEnum):
+    """What the machine can say of whom a face shows."""
+
+    KNOWN = "known"
+    NEW = "new"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Whom a face shows, by its embedding."""
+
+    identity: str
+    """The version of the embedding."""
+    verdict: Verdict
+    individual: str | None
+    """Of `unsure`: the likeliest, if anybody is known."""
+    similarity: float | None = None
+    runner_up: str | None = None
+    runner_up_similarity: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A face with its age and, where known, its individual."""
@@ -195,6 +217,8 @@ class Observation:
     face: Face
     reading: Reading
     individual: str | None = None
+    recognition: Recognition | None = None
+    """None: the bundle has no identity part."""
 
 
 @dataclass(frozen=True, slots=True)

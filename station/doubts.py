@@ -11,18 +11,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
 from station import people
-from station.profiles import Profile
+from station.profiles import Picture, Profile
 from station.times import iso
 from station.words import Verb, standing
 
-Row = dict[str, Any]
 Vectors = npt.NDArray[np.float32]
 EXEMPLARS = 16
 """So many faces of an individual are compared, the newest."""
@@ -40,14 +38,14 @@ CERTAINLY_WRONG = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """The log odds that two faces are of one animal, at a cosine: `slope` x it + `intercept`."""
+    """The log odds that a face is of an individual rather than of another, at a similarity: slope x it + intercept."""
 
     slope: float = 12.0
     intercept: float = -6.0
 
-    def probability(self, cosine: float | None) -> float:
-        """Without a cosine nothing is known."""
-        return 0.5 if cosine is None else 1 / (1 + math.exp(-(self.slope * cosine + self.intercept)))
+    def probability(self, similarity: float | None) -> float:
+        """Without a similarity nothing is known."""
+        return 0.5 if similarity is None else 1 / (1 + math.exp(-(self.slope * similarity + self.intercept)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Ledger:
     def in_window(self, individual: str) -> bool:
         """Whether it was seen in the window."""
         profile = self.profiles.get(individual)
-        return bool(profile and any((face["captured_at"] or "") >= self.since for face in profile.faces))
+        return bool(profile and any((face.captured_at or "") >= self.since for face in profile.faces))
 
     def cosine(self, one: int, other: int) -> float | None:
         """Of two faces."""
@@ -94,15 +92,27 @@ class Ledger:
             return None
         return float(self.vectors[one] @ self.vectors[other])
 
+    def similarity(self, face: int, individual: str) -> float | None:
+        """Of a face to an individual, as the gallery reckons it."""
+        cosines = [self.cosine(face, own.face) for own in self._elsewhere(face, individual)]
+        known = sorted(cosine for cosine in cosines if cosine is not None)
+        return float(np.mean(known[-BEST:])) if known else None
+
     def likest(self, face: int, individual: str) -> int | None:
         """The face of an individual, in another picture, that is most like a face; else its newest."""
-        profile = self.profiles.get(individual)
-        frame = next((own["frame"] for own in profile.faces if own["face"] == face), None) if profile else None
-        others = [own for own in _newest(profile) if own["face"] != face and own["frame"] != frame] if profile else []
+        others = self._elsewhere(face, individual)
         if not others:
             return None
-        best = max(others, key=lambda own: (self.cosine(face, own["face"]) or -1.0, own["captured_at"] or ""))
-        return int(best["face"])
+        best = max(others, key=lambda own: (self.cosine(face, own.face) or -1.0, own.captured_at or ""))
+        return int(best.face)
+
+    def _elsewhere(self, face: int, individual: str) -> list[Picture]:
+        """The individual's newest faces in other pictures."""
+        profile = self.profiles.get(individual)
+        if profile is None:
+            return []
+        frame = next((own.frame for own in profile.faces if own.face == face), None)
+        return [own for own in _newest(profile) if own.frame != frame]
 
 
 def ledger(db: Database, profiles: Iterable[Profile], odds: Odds, since: datetime) -> Ledger:
@@ -110,7 +120,7 @@ def ledger(db: Database, profiles: Iterable[Profile], odds: Odds, since: datetim
     known = {profile.id: profile for profile in profiles}
     stand = standing(people.words(db))
     named = [word for word in stand if word.face is not None and word.individual]
-    shows = {own["face"]: id for id, profile in known.items() for own in profile.faces}
+    shows = {own.face: id for id, profile in known.items() for own in profile.faces}
     told = [
         frozenset((shows.get(word.face or 0, ""), word.individual or shows.get(word.value.get("other", 0), "")))
         for word in stand
@@ -118,7 +128,7 @@ def ledger(db: Database, profiles: Iterable[Profile], odds: Odds, since: datetim
     ]
     return Ledger(
         known,
-        _vectors(db, [own["face"] for profile in known.values() for own in _newest(profile)]),
+        _vectors(db, [own.face for profile in known.values() for own in _newest(profile)]),
         frozenset((word.face or 0, word.individual or "") for word in named if word.verb is not Verb.DENY),
         frozenset(told) | frozenset(_seen_together(known)),
         frozenset((word.face or 0, word.individual or "") for word in named if word.verb is Verb.DENY),
@@ -145,7 +155,7 @@ def together(of: Ledger) -> Iterator[Question]:
             for face in frame:
                 other = of.likest(face, id)
                 if other is not None and (face, id) not in of.confirmed:
-                    p = of.odds.probability(of.cosine(face, other))
+                    p = of.odds.probability(of.similarity(face, id))
                     yield Question(
                         "together", face, other, id, id, p, CERTAINLY_WRONG - p,
                         f"one picture shows {profile.name} twice",
@@ -154,7 +164,7 @@ def together(of: Ledger) -> Iterator[Question]:
 
 def pairs(of: Ledger) -> Iterator[Question]:
     """Individuals that look like one; of two that people know only what is all but certain."""
-    ids = [id for id in of.profiles if any(own["face"] in of.vectors for own in _newest(of.profiles[id]))]
+    ids = [id for id in of.profiles if any(own.face in of.vectors for own in _newest(of.profiles[id]))]
     if len(ids) < 2:
         return
     means = np.stack([_mean(of, id) for id in ids])
@@ -207,15 +217,15 @@ def swaps(of: Ledger) -> Iterator[Question]:
         other = of.likest(strange, id) if strange is not None else None
         if strange is None or other is None:
             continue
-        p = of.odds.probability(of.cosine(strange, other))
+        p = of.odds.probability(of.similarity(strange, id))
         stake = ONE_ANIMAL if of.in_window(id) else PART
         rate = profile.ageing.years_per_year
         why = f"{profile.name} ages {rate:.1f} years a year: two animals may go by this name"
         yield Question("swap", strange, other, id, id, p, stake * max(0.5, 4 * p * (1 - p)), why)
 
 
-def _newest(profile: Profile) -> list[Row]:
-    return sorted(profile.faces, key=lambda own: (own["captured_at"] or "", own["face"]), reverse=True)[:EXEMPLARS]
+def _newest(profile: Profile) -> list[Picture]:
+    return sorted(profile.faces, key=lambda own: (own.captured_at or "", own.face), reverse=True)[:EXEMPLARS]
 
 
 def _vectors(db: Database, faces: Sequence[int]) -> dict[int, Vectors]:
@@ -235,7 +245,7 @@ def _seen_together(profiles: Mapping[str, Profile]) -> Iterator[frozenset[str]]:
     shown: dict[int, set[str]] = {}
     for id, profile in profiles.items():
         for own in profile.faces:
-            shown.setdefault(own["frame"], set()).add(id)
+            shown.setdefault(own.frame, set()).add(id)
     for ids in shown.values():
         yield from (frozenset((one, other)) for one in ids for other in ids if one < other)
 
@@ -243,7 +253,7 @@ def _seen_together(profiles: Mapping[str, Profile]) -> Iterator[frozenset[str]]:
 def _of_one_picture(profile: Profile) -> list[list[int]]:
     frames: dict[int, list[int]] = {}
     for own in profile.faces:
-        frames.setdefault(own["frame"], []).append(own["face"])
+        frames.setdefault(own.frame, []).append(own.face)
     return [faces for faces in frames.values() if len(faces) > 1]
 
 
@@ -253,7 +263,7 @@ def _rank(profile: Profile) -> tuple[bool, int, str]:
 
 
 def _mean(of: Ledger, id: str) -> Vectors:
-    mean = np.mean([of.vectors[own["face"]] for own in _newest(of.profiles[id]) if own["face"] in of.vectors], axis=0)
+    mean = np.mean([of.vectors[own.face] for own in _newest(of.profiles[id]) if own.face in of.vectors], axis=0)
     unit: Vectors = mean / max(float(np.linalg.norm(mean)), 1e-6)
     return unit
 
@@ -272,9 +282,7 @@ def _nearest(means: Vectors) -> list[tuple[int, int]]:
 
 def _closest(of: Ledger, one: str, other: str) -> tuple[float, int, int]:
     """How similar two individuals are, and their two most similar faces."""
-    ours, theirs = (
-        [own["face"] for own in _newest(of.profiles[id]) if own["face"] in of.vectors] for id in (one, other)
-    )
+    ours, theirs = ([own.face for own in _newest(of.profiles[id]) if own.face in of.vectors] for id in (one, other))
     cosines = np.stack([of.vectors[face] for face in ours]) @ np.stack([of.vectors[face] for face in theirs]).T
     row, column = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
     return float(np.sort(cosines, axis=None)[-BEST:].mean()), ours[int(row)], theirs[int(column)]
@@ -286,8 +294,8 @@ def _strangest(profile: Profile, settled: Callable[[int], bool]) -> int | None:
         return None
     born = profile.birth.median().toordinal()
     aged = [
-        (abs(own["age_years"] - (datetime.fromisoformat(own["captured_at"]).toordinal() - born) / 365.25), own["face"])
+        (abs(own.age_years - (datetime.fromisoformat(own.captured_at).toordinal() - born) / 365.25), own.face)
         for own in profile.faces
-        if own["age_years"] is not None and own["captured_at"] and not own["impossible"] and not settled(own["face"])
+        if own.age_years is not None and own.captured_at and not own.impossible and not settled(own.face)
     ]
     return max(aged)[1] if aged else None

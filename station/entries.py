@@ -10,8 +10,8 @@ from dataclasses import asdict
 
 from sqlite_utils import Database
 
-from station import people
-from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection
+from station import embeddings, people
+from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection, Verdict
 from station.numbering import NEXT
 from station.times import iso
 
@@ -32,6 +32,12 @@ def name(db: Database, table: str, ids: Iterable[str], at: str) -> None:
     """Notes cameras or individuals that are not known yet."""
     rows = [(id, at) for id in sorted(ids)]
     db.conn.executemany(f"INSERT OR IGNORE INTO {table} (id, first_seen_at) VALUES (?, ?)", rows)
+
+
+def discover(db: Database, ids: Iterable[str], at: str) -> None:
+    """Notes individuals that the machine has made; nobody has confirmed them."""
+    rows = [(id, at) for id in sorted(ids)]
+    db.conn.executemany("INSERT OR IGNORE INTO individuals (id, first_seen_at, provisional) VALUES (?, ?, 1)", rows)
 
 
 def put(db: Database, messages: Iterable[Message], at: str) -> None:
@@ -129,7 +135,8 @@ def _columns(facts: Facts) -> dict[str, object]:
 
 
 def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: str) -> None:
-    name(db, "individuals", {o.individual for o in observations if o.individual}, at)
+    name(db, "individuals", {o.individual for o in observations if o.individual} - _found(observations), at)
+    discover(db, _found(observations), at)
     if frame.individual:
         people.vouch(db, frame.individual)
     for number, seen in enumerate(observations):
@@ -145,3 +152,11 @@ def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: st
             life_stage, estimated_at) VALUES ({NEXT}, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
         )
+        embeddings.add(db, int(face or 0), seen, at)
+
+
+def _found(observations: Sequence[Observation]) -> set[str]:
+    """The individuals that are new, but for those that people named."""
+    return {
+        o.individual for o in observations if o.individual and o.recognition and o.recognition.verdict is Verdict.NEW
+    }

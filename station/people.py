@@ -21,6 +21,8 @@ PATH = "path"
 """Who says what folders and topics say."""
 CHUNK = 500
 """Numbers in one question."""
+MANY = 20_000
+"""Faces looked at together where all are."""
 
 
 def words(db: Database) -> list[Word]:
@@ -113,6 +115,34 @@ def derive(db: Database, faces: Iterable[int], said: Sequence[Word] | None = Non
     touched = {name for now, _, was in changed for name in (now, was) if name}
     db.conn.executemany("INSERT OR IGNORE INTO untold (individual) VALUES (?)", [(name,) for name in sorted(touched)])
     return len(changed)
+
+
+def astray(db: Database) -> list[int]:
+    """Faces that do not show whom they should by all that was said, as where rows were lost."""
+    said = words(db)
+    every = [face for (face,) in db.execute("SELECT id FROM faces ORDER BY id").fetchall()]
+    found: list[int] = []
+    for begin in range(0, len(every), MANY):
+        some = every[begin : begin + MANY]
+        shown = resolve(recognitions(db, some), paths(db, some), said)
+        before = chosen(db, "SELECT id, individual FROM faces WHERE id IN ({})", some)
+        found += [face for face, was in before if shown.get(face) != was]
+    return found
+
+
+def undescribed(db: Database) -> list[str]:
+    """Individuals whose rows do not say what people said of them."""
+    known = facts(words(db))
+    columns = ", ".join(FACTS)
+    rows = db.execute(f"SELECT id, {columns} FROM individuals ORDER BY id").fetchall()
+    return [id for id, *row in rows if row != [known.get(id, {}).get(fact) for fact in FACTS]]
+
+
+def mend(db: Database) -> None:
+    """Derives all of that anew."""
+    said = words(db)
+    _describe(db, [id for (id,) in db.execute("SELECT id FROM individuals").fetchall()], said)
+    derive(db, astray(db), said)
 
 
 def now_called(db: Database, individual: str | None) -> str | None:

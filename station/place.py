@@ -42,7 +42,7 @@ class Place:
 
     def odds(self) -> Odds:
         """How likely two faces are one animal, by their likeness, as far as the bundle knows."""
-        identity = getattr(self.card, "identity", None)
+        identity = self.card.identity if self.card else None
         return Odds(identity.slope, identity.intercept) if identity else Odds()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -15,20 +16,34 @@ from station.ageing import Ageing, ageing
 from station.birth import BirthDate
 from station.lifetime import Facts, FactsError, Season, birth_date, birth_dates
 from station.response import Response
-from station.series import AgeReading
+from station.series import AgeReading, Series, series
 from station.species import Species
 
 Row = dict[str, Any]
 BURST = timedelta(seconds=120)
 """Pictures of one animal at one camera less far apart are one reading of its age."""
 _FACES = """
-SELECT faces.individual, faces.id AS face, frames.camera, frames.captured_at, frames.captured_impossible AS impossible,
-    frames.path, frames.id AS frame, estimates.age_years, faces.number
+SELECT faces.individual, faces.id, frames.id, faces.number, frames.camera, frames.captured_at,
+    frames.captured_impossible, estimates.age_years, frames.path
 FROM faces JOIN frames ON frames.id = faces.frame
 LEFT JOIN estimates ON estimates.id = (SELECT max(id) FROM estimates AS all_ WHERE all_.face = faces.id)
 WHERE faces.individual IS NOT NULL AND (:who IS NULL OR faces.individual = :who)
 ORDER BY faces.individual, frames.camera, frames.captured_at, faces.id
 """
+
+
+class Picture(NamedTuple):
+    """One face of an individual; there may be a million."""
+
+    face: int
+    frame: int
+    number: int
+    camera: str
+    captured_at: str | None
+    impossible: int | None
+    age_years: float | None
+    """By the newest model."""
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +53,9 @@ class Profile:
     id: str
     row: Row
     """Of the table of individuals: what people said."""
-    faces: tuple[Row, ...]
-    """Its pictures, by camera and time."""
-    readings: tuple[AgeReading, ...]
+    faces: tuple[Picture, ...]
+    """By camera and time."""
+    readings: Series
     birth: BirthDate | None
     """None: nothing is known that would tell its age."""
     ageing: Ageing | None
@@ -53,16 +68,16 @@ class Profile:
     @property
     def images(self) -> int:
         """How many pictures show it."""
-        return len({face["frame"] for face in self.faces})
+        return len({face.frame for face in self.faces})
 
     @property
     def cameras(self) -> list[str]:
         """Where it was seen."""
-        return sorted({face["camera"] for face in self.faces})
+        return sorted({face.camera for face in self.faces})
 
     def seen(self) -> tuple[datetime, datetime] | None:
         """First and last, by believable clocks."""
-        times = sorted(face["captured_at"] for face in self.faces if _believable(face))
+        times = sorted(_believable(self.faces))
         return (datetime.fromisoformat(times[0]), datetime.fromisoformat(times[-1])) if times else None
 
 
@@ -70,10 +85,13 @@ def profiles(
     db: Database, response: Response, season: Season, who: str | None = None, everybody: bool = False
 ) -> list[Profile]:
     """All individuals that pictures show, by id, or one; `everybody`: also those that none shows any more."""
-    faces = {id: tuple(own) for id, own in groupby(db.query(_FACES, {"who": who}), itemgetter("individual"))}
+    every = groupby(db.execute(_FACES, {"who": who}), itemgetter(0))
+    faces = {
+        id: tuple(Picture(row[1], row[2], row[3], sys.intern(row[4]), *row[5:]) for row in own) for id, own in every
+    }
     found = db.query("SELECT * FROM individuals WHERE :who IS NULL OR id = :who ORDER BY id", {"who": who})
     rows = {row["id"]: row for row in found if row["id"] in faces or everybody or who}
-    readings = {id: tuple(_readings(faces.get(id, ()))) for id in rows}
+    readings = {id: series(list(_readings(faces.get(id, ())))) for id in rows}
     facts = {id: _facts(row, faces.get(id, ())) for id, row in rows.items()}
     births = _births(readings, facts, response, season)
     return [
@@ -85,7 +103,7 @@ def profiles(
 
 
 def _births(
-    readings: dict[str, tuple[AgeReading, ...]], facts: dict[str, Facts], response: Response, season: Season
+    readings: dict[str, Series], facts: dict[str, Facts], response: Response, season: Season
 ) -> list[BirthDate | None]:
     cases = [(readings[id], facts[id]) for id in readings]
     try:
@@ -94,32 +112,33 @@ def _births(
         return [_birth(own, known, response, season) for own, known in cases]
 
 
-def _birth(readings: Sequence[AgeReading], facts: Facts, response: Response, season: Season) -> BirthDate | None:
+def _birth(readings: Series, facts: Facts, response: Response, season: Season) -> BirthDate | None:
     try:
         return birth_date(readings, response, facts, season)
     except FactsError:
         return None
 
 
-def _believable(face: Row) -> bool:
-    return bool(face["captured_at"]) and not face["impossible"]
+def _believable(faces: Sequence[Picture]) -> Iterator[str]:
+    """The times of those whose clock can be believed."""
+    return (face.captured_at for face in faces if face.captured_at and not face.impossible)
 
 
-def _readings(faces: Sequence[Row]) -> Iterator[AgeReading]:
+def _readings(faces: Sequence[Picture]) -> Iterator[AgeReading]:
     """A burst gets a number of its own."""
     burst, camera, before = 0, None, datetime.min.replace(tzinfo=UTC)
     for face in faces:
-        if not _believable(face) or face["age_years"] is None:
+        if not face.captured_at or face.impossible or face.age_years is None:
             continue
-        at = datetime.fromisoformat(face["captured_at"])
-        if face["camera"] != camera or at - before > BURST:
+        at = datetime.fromisoformat(face.captured_at)
+        if face.camera != camera or at - before > BURST:
             burst += 1
-        camera, before = face["camera"], at
-        yield AgeReading(at, face["age_years"], burst)
+        camera, before = face.camera, at
+        yield AgeReading(at, face.age_years, burst)
 
 
-def _facts(row: Row, faces: Sequence[Row]) -> Facts:
-    days = sorted(face["captured_at"][:10] for face in faces if _believable(face))
+def _facts(row: Row, faces: Sequence[Picture]) -> Facts:
+    days = sorted(at[:10] for at in _believable(faces))
     known = [date.fromisoformat(row[key]) if row[key] else None for key in ("born_on", "born_after", "born_before")]
     return Facts(*known, *(date.fromisoformat(day) for day in (days[0], days[-1]))) if days else Facts(*known)
 

@@ -198,9 +198,11 @@ def _face(face: Row) -> str:
     box = ", ".join(f"{face[side]:.3f}" for side in ("x", "y", "width", "height"))
     who = face["individual"] or "individual unknown"
     if face["model"] is None:
-        return f"{who}, box {box}, no estimate"
+        return f"{who}, box {box}, no estimate, number {face['id']}"
     age = f"{face['age_years']:.1f} ± {face['sd_years']:.1f} years, 90% interval {interval(face)}"
-    return f"{who}, {age}, {face['life_stage'] or 'no life stage'}, box {box}, model {face['model']}"
+    return (
+        f"{who}, {age}, {face['life_stage'] or 'no life stage'}, box {box}, model {face['model']}, number {face['id']}"
+    )
 
 
 def findings(all_of_them: Iterable[Finding]) -> Level:

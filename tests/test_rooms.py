@@ -24,6 +24,7 @@ ROOMS = {
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",
+        "station/doctor.py",
         "station/people.py",
         "station/place.py",
         "station/profiles.py",
@@ -39,7 +40,9 @@ ROOMS = {
         "station/population.py",
         "station/portraits.py",
         "station/nightly.py",
+        "station/embeddings.py",
     },
+    "usearch": {"station/gallery.py"},
     "sqlite3": {
         "station/copies.py",
         "station/doctor.py",

@@ -73,10 +73,8 @@ def show(
         )
     if form is Form.TABLE:
         terminal.facts(_told(profiles.listed(profile, known.species, now().date()), profile.ageing))
-    faces = sorted(profile.faces, key=lambda face: (face["captured_at"] or "", face["face"]))
-    terminal.listing(
-        faces, ("face", "frame", "number", "camera", "captured_at", "age_years", "path"), FACES, form.value
-    )
+    faces = sorted(profile.faces, key=lambda face: (face.captured_at or "", face.face))
+    terminal.listing([face._asdict() for face in faces], profiles.Picture._fields, FACES, form.value)
 
 
 @app.command(epilog="Example: `station individuals name new-3 'Mei Mei' --db station.db`")

@@ -47,7 +47,7 @@ def newest(peer: Peer, topic: str) -> str:
 
 
 def sensors(peer: Peer, individual: str) -> list[bytes]:
-    return [m.payload for m in list(peer.messages) if f"individual_{individual}_age" in m.topic]
+    return [bytes(m.payload) for m in list(peer.messages) if f"individual_{individual}_age" in m.topic]
 
 
 def test_a_merge_is_told_by_the_running_daemon_and_the_merged_individual_is_forgotten(box: Box, peer: Peer) -> None:
