@@ -22,7 +22,7 @@ _SECONDS_PER_DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class AgeReading:
-    """What the model said of one picture of an animal; readings of one burst are averaged to one."""
+    """What the model said of one picture of an animal, taken at a time with a zone; one burst is one reading."""
 
     at: datetime
     age_years: float

@@ -3,6 +3,7 @@
 Every animal has looks of its own; age works on them as it does in the wild: fast in the first years, ever slower
 after, so that old ages are harder to tell.  The faces are drawn from soft ellipses by their signed distance; no
 photograph is needed.  The same seed gives the same bytes.  Nothing measured here says how well real ages are told.
+Whole populations without pictures, in numbers alone, are in `station.seasons`.
 """
 
 from __future__ import annotations
