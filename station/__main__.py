@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from station import logs
-from station.commands import export, faces, individuals
+from station.commands import census, export, faces, individuals
 from station.commands.options import Config, Database, Form, now
 from station.domain import Reason, StationError
 
@@ -37,6 +37,7 @@ class Finder(enum.StrEnum):
 app.add_typer(individuals.app, name="individuals")
 app.add_typer(faces.app, name="faces")
 app.add_typer(export.app, name="export")
+app.command(epilog=census.EXAMPLE)(census.census)
 
 
 @app.command(epilog="Example: `station run --config /etc/station/station.toml`")

@@ -331,6 +331,20 @@ def words(db: Database) -> None:
         ORDER BY faces.id""")
 
 
+@migrations()
+def censuses(db: Database) -> None:
+    """Every census that was made, so that the next can say what changed."""
+    db.executescript("""
+    CREATE TABLE censuses (
+        id INTEGER PRIMARY KEY,
+        day TEXT NOT NULL,  -- the census is of, in the station's zone
+        made_at TEXT NOT NULL,
+        census TEXT NOT NULL  -- JSON
+    );
+    CREATE INDEX censuses_day ON censuses (day);
+    """)
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

@@ -33,6 +33,13 @@ ROOMS = {
         "station/camtrap",
         "station/megadetector.py",
         "station/hearing.py",
+        "station/columns.py",
+        "station/watch.py",
+        "station/unused.py",
+        "station/identities.py",
+        "station/population.py",
+        "station/portraits.py",
+        "station/nightly.py",
         "station/embeddings.py",
     },
     "usearch": {"station/gallery.py"},
@@ -52,12 +59,12 @@ ROOMS = {
     "frictionless": {"station/camtrap/check.py"},
     "jsonschema": {"station/camtrap/check.py"},
     "rich": {"station/terminal.py"},
-    "scipy": {"station/learning.py"},
+    "scipy": {"station/learning.py", "station/confusion.py"},
     "timm": {"training/from_timm.py", "training/served.py"},
     "torchvision": {"training/from_torchvision.py"},
     "tqdm": {"training"},
     "matplotlib": {"training/report"},
-    "jinja2": {"training/report"},
+    "jinja2": {"training/report", "station/report"},
 }
 BARE_MACHINE = ("torch", "torchvision", "timm", "numpy", "pillow")
 BARE = """
