@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from station import logs
+from station.commands import census, export, faces, individuals
+from station.commands.options import Config, Database, Form, now
 from station.domain import Reason, StationError
 
 app = typer.Typer(
@@ -25,14 +27,6 @@ app = typer.Typer(
 )
 
 
-class Form(enum.StrEnum):
-    """How a listing is written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-
-
 class Finder(enum.StrEnum):
     """Where the faces are."""
 
@@ -40,13 +34,10 @@ class Finder(enum.StrEnum):
     MEGADETECTOR = "megadetector"
 
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
-Database = Annotated[Path, typer.Option("--db", help="the SQLite database")]
-
-
-def now() -> datetime:
-    """The one place that asks for the time."""
-    return datetime.now(UTC)
+app.add_typer(individuals.app, name="individuals")
+app.add_typer(faces.app, name="faces")
+app.add_typer(export.app, name="export")
+app.command(epilog=census.EXAMPLE)(census.census)
 
 
 @app.command(epilog="Example: `station run --config /etc/station/station.toml`")

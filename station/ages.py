@@ -22,7 +22,7 @@ from station.domain import (
     Reading,
     Rejection,
 )
-from station.golden import TOLERANCE_YEARS, Golden, NoMemory
+from station.golden import Golden, NoMemory
 from station.on_openvino import OpenVino, installed
 from station.on_torch import Program, versions
 from station.prepare import EXPORTED, Choice, Maker, Memory, Trial
@@ -41,7 +41,7 @@ class Ages:
     def __init__(self, bundle: Path, device: str = "auto", species: Species | None = None, limit: int = 32) -> None:
         """Loads the program and checks it against the golden outputs.  Raises `BundleError`."""
         self.card = read_card(bundle)
-        self.golden = Golden.of(bundle, self.card.bins_years)
+        self.golden = Golden.of(bundle, self.card)
         self.turns = Turns()
         self.choice = Choice(EXPORTED)
         self._species = species
@@ -161,12 +161,11 @@ class Ages:
 
     def _check_golden(self, bundle: Path) -> None:
         try:
-            off = self.golden.off_years(self._exported)
+            fault = self.golden.fault(self._exported)
         except (OSError, ValueError, TypeError, IndexError, RuntimeError, AssertionError) as error:
             raise BundleError(f"{bundle}: the golden check cannot be made: {error}") from error
-        if not off <= TOLERANCE_YEARS:
+        if fault:
             raise BundleError(
-                f"{bundle} fails its golden check on {self.device}: an estimate is off by {off:.3f} years, "
-                f"more than {TOLERANCE_YEARS}; copy the bundle afresh, or fit it again with these libraries "
-                f"({', '.join(versions(self._program.device))})"
+                f"{bundle} fails its golden check on {self.device}: {fault}; copy the bundle afresh, or fit it again "
+                f"with these libraries ({', '.join(versions(self._program.device))})"
             )

@@ -54,6 +54,28 @@ class TrainingData:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What a bundle says of its embedding, with which individuals are told apart."""
+
+    version: str
+    """Vectors of different versions are never compared."""
+    size: int
+    """E: the embedding is float32, of unit length."""
+    slope: float
+    intercept: float
+    """The log odds that a face is of an individual rather than of another, at a similarity: slope * it + intercept."""
+    known_at: float
+    """The probability from which on a face is given the name of the likeliest individual."""
+    new_at: float
+    """The probability of being none of the known from which on it is called new."""
+    training: tuple[TrainingData, ...]
+    individuals: tuple[str, ...]
+    """Who the embedding was fitted on: nobody of these may judge it."""
+    metrics: dict[str, Figure]
+    """Measured on individuals that it was not fitted on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a bundle says of itself.  Ages and spreads are in years."""
 
@@ -87,6 +109,8 @@ class Card:
     """`tau_years` and `sigma_years` by life stage, where there were enough animals to tell."""
     median_age_years: float | None = None
     """Of the faces it was fitted on: what guessing would say."""
+    identity: Identity | None = None
+    """None: the bundle tells ages only, and individuals come from people's word alone."""
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -108,10 +132,25 @@ class Card:
             raw["training"] = tuple(TrainingData(**t) for t in raw["training"])
             raw["individuals"] = tuple(raw["individuals"])
             raw["quantiles"] = tuple(raw.get("quantiles", ()))
-            raw["metrics"] = {name: Figure(**figure) for name, figure in raw["metrics"].items()}
+            raw["metrics"] = _figures(raw["metrics"])
+            raw["identity"] = _identity(raw.get("identity"))
             return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BundleError(f"not a bundle's card: {error!r}") from error
+
+
+def _figures(raw: dict[str, Any]) -> dict[str, Figure]:
+    return {name: Figure(**figure) for name, figure in raw.items()}
+
+
+def _identity(raw: dict[str, Any] | None) -> Identity | None:
+    if raw is None:
+        return None
+    raw = {key: value for key, value in raw.items() if key in Identity.__dataclass_fields__}
+    training = tuple(TrainingData(**data) for data in raw["training"])
+    return Identity(
+        **(raw | {"training": training, "individuals": tuple(raw["individuals"]), "metrics": _figures(raw["metrics"])})
+    )
 
 
 def read_card(bundle: Path) -> Card:

@@ -16,19 +16,21 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from station import faces, species
+from station import faces, individuals, species
 from station.ages import Ages
 from station.bundles import read_card
 from station.checkup import Live
 from station.domain import Duplicate, Frame, Observed, Outcome, Rejection, StationError
 from station.flow import Doorbell
+from station.gallery import Recogniser
 from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
-from station.line import Camera, Limits, Look, Pace, line
+from station.line import Camera, Limits, Look, Pace, Recognise, line
 from station.logs import about
 from station.mailroom import Mailroom, opened
 from station.meter import Meter
 from station.prepare import cache_folder
+from station.reembedding import Reembedding
 from station.rounds import Rounds
 from station.settings import Settings
 from station.shortage import Problems, Waiting
@@ -53,6 +55,7 @@ class Station:
     bell: Doorbell
     folders: dict[str, Folder]
     look: Look
+    recognise: Recognise
     pace: Pace
     clock: Clock
     meter: Meter
@@ -61,7 +64,7 @@ class Station:
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
-        return line(self.store, self.bell, self.look, self.ages, self.pace, self.clock, self.meter)
+        return line(self.store, self.bell, self.look, self.ages, self.recognise, self.pace, self.clock, self.meter)
 
     def scan(self) -> Iterator[list[Outcome]]:
         """One pass over the folders and all that waits in the ledger."""
@@ -88,7 +91,7 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     Raises `BundleError`, `SpeciesError` or `StoreError`.
     """
     how = settings.line
-    kind = find_species(settings.station.species, read_card(settings.station.bundle).species)
+    kind = species.chosen(settings.station.species, read_card(settings.station.bundle).species)
     ages = Ages(settings.station.bundle, how.device, kind, how.batch_faces)
     bell = Doorbell()
     watched = settings.watched()
@@ -103,8 +106,9 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
+        recognise = _recognise(store, ages, kind.name if kind else ages.card.species, limits)
         with _prepared(ages, bell, how.program):
-            yield Station(store, ages, bell, folders, look, pace, clock, Meter(), problems, herald)
+            yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald)
         store.end_run(clock())
 
 
@@ -130,16 +134,13 @@ def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
             thread.join(_PREPARING_ENDS_S)
 
 
-def find_species(wanted: str, of_bundle: str) -> species.Species | None:
-    """The species file that was asked for, by path or name, else the bundle's own; None where it has none.
-
-    Raises `SpeciesError`.
-    """
-    if wanted.endswith(".toml"):
-        return species.read(Path(wanted))
-    if wanted:
-        return species.find(wanted) or species.read(species.folder() / f"{wanted}.toml")
-    return species.find(of_bundle)
+def _recognise(store: Store, ages: Ages, species: str, limits: Limits) -> Recognise:
+    """By people's word and the bundle's embedding; by the word alone where it has none."""
+    identity = ages.card.identity
+    if identity is None:
+        return lambda outcomes: [individuals.recognise(outcome) for outcome in outcomes]
+    Reembedding(store, ages, identity, limits.pixels).run()
+    return Recogniser(store, identity, species)
 
 
 def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame], Camera]:

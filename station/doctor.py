@@ -14,12 +14,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from station import numbering
+from sqlite_utils import Database
+
+from station import numbering, people
 from station.check import Finding, Level
 from station.copies import CopyError, beside, copy_database, problems, settle
 from station.faces import RESULTS
 from station.salvage import salvage
-from station.schema import StoreError, lock, recounted
+from station.schema import StoreError, lock, recounted, transaction
 from station.settings import Settings
 from station.spool import is_own
 
@@ -95,6 +97,7 @@ def _ailments(settings: Settings, still: bool) -> Iterator[Ailment]:
     if problems(database):
         return  # nothing in it can be believed
     yield from _references(database)
+    yield from _individuals(database)
     yield from _outbox(database)
     yield from _spool(database, spool)
     if still:
@@ -176,6 +179,27 @@ def _reference_mender(
         return f"{len(ids)} rows deleted from {table}; the copy has them"
 
     return mend
+
+
+def _individuals(database: Path) -> Iterator[Ailment]:
+    """What follows from words must be what stands in the rows; a database of before the words is left alone."""
+    with closing(_reading(database)) as connection:
+        connection.row_factory = None
+        db = Database(connection)
+        if "words" not in db.table_names():
+            return
+        faces, animals = len(people.astray(db)), len(people.undescribed(db))
+
+    def mend() -> str:
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            db = Database(connection)
+            with transaction(db):
+                people.mend(db)
+        return "derived anew from what was said"
+
+    if faces or animals:
+        told = f"{faces} faces and {animals} individuals are not what was said of them"
+        yield Ailment(told, mend)
 
 
 def _outbox(database: Path) -> Iterator[Ailment]:

@@ -30,10 +30,15 @@ class StationError(Exception):
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
+    ├── WordError          station.hearing    what was said of a face or an individual cannot be
     ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
+    ├── ReviewError        station.review     a file of answers cannot be read or written
+    ├── CensusError        station.census     there can be no census, or it cannot be written
+    ├── ExportError        station.camtrap.package  the data cannot be handed over
+    ├── DetectionsError    station.megadetector     the results file cannot be written
     ├── ManifestError      training.manifest  a training manifest is wrong
     ├── NetworkError       training.networks  a network is unknown or does not fit
     ├── WeightsError       training.weights   pretrained weights cannot be had
@@ -183,6 +188,28 @@ class Reading:
     embedding: Floats
 
 
+class Verdict(StrEnum):
+    """What the machine can say of whom a face shows."""
+
+    KNOWN = "known"
+    NEW = "new"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Whom a face shows, by its embedding."""
+
+    identity: str
+    """The version of the embedding."""
+    verdict: Verdict
+    individual: str | None
+    """Of `unsure`: the likeliest, if anybody is known."""
+    similarity: float | None = None
+    runner_up: str | None = None
+    runner_up_similarity: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A face with its age and, where known, its individual."""
@@ -190,6 +217,8 @@ class Observation:
     face: Face
     reading: Reading
     individual: str | None = None
+    recognition: Recognition | None = None
+    """None: the bundle has no identity part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Nothing here begins or ends a transaction: all that belongs together is written 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
 from sqlite_utils import Database
 
-from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection
+from station import embeddings, people
+from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection, Verdict
 from station.numbering import NEXT
 from station.times import iso
 
@@ -33,6 +34,12 @@ def name(db: Database, table: str, ids: Iterable[str], at: str) -> None:
     db.conn.executemany(f"INSERT OR IGNORE INTO {table} (id, first_seen_at) VALUES (?, ?)", rows)
 
 
+def discover(db: Database, ids: Iterable[str], at: str) -> None:
+    """Notes individuals that the machine has made; nobody has confirmed them."""
+    rows = [(id, at) for id in sorted(ids)]
+    db.conn.executemany("INSERT OR IGNORE INTO individuals (id, first_seen_at, provisional) VALUES (?, ?, 1)", rows)
+
+
 def put(db: Database, messages: Iterable[Message], at: str) -> None:
     """Puts messages into the outbox; of a state only the newest waits, as long as the one whose place it takes has."""
     db.conn.executemany(
@@ -50,11 +57,16 @@ def announce(db: Database, messages: Sequence[Message], at: str) -> None:
     db.conn.executemany("INSERT OR IGNORE INTO announced (topic) VALUES (?)", topics)
 
 
-def take_back(db: Database, at: str) -> None:
+def take_back(db: Database, at: str, but: Collection[str] = ()) -> None:
     """The broker forgets a retained message when it gets an empty one."""
-    topics = db.execute("SELECT topic FROM announced ORDER BY topic").fetchall()
+    topics = [(topic,) for topic in announced(db) if topic not in but]
     put(db, [Message(topic, "", retained=True, rank=0) for (topic,) in topics], at)
-    db.execute("DELETE FROM announced")
+    db.conn.executemany("DELETE FROM announced WHERE topic = ?", topics)
+
+
+def announced(db: Database) -> list[str]:
+    """The topics of what the broker keeps."""
+    return [topic for (topic,) in db.execute("SELECT topic FROM announced ORDER BY topic").fetchall()]
 
 
 def _record(db: Database, outcome: Outcome, at: str) -> None:
@@ -85,19 +97,18 @@ def _copied(db: Database, frame: Frame, digest: str, original: int | None, at: s
         db.conn.execute("UPDATE frames SET size_bytes = ?, modified_ns = ? WHERE id = ?", seen)
         return
     _finish(db, frame, "duplicate", at, digest=digest, original=original, people=people)
-    if frame.individual:
-        _name_original(db, frame.individual, original)
+    if frame.individual and original is not None:
+        _name_original(db, frame.individual, original, at)
 
 
-def _name_original(db: Database, individual: str, original: int | None) -> None:
-    """Pictures sorted by animal afterwards: a copy names the original, if that has no name and shows one face."""
-    named = db.conn.execute(
-        """UPDATE faces SET individual = ? WHERE frame = ? AND individual IS NULL
-        AND (SELECT count(*) FROM faces AS all_ WHERE all_.frame = faces.frame) = 1""",
-        [individual, original],
-    )
-    if named.rowcount:
-        db.conn.execute("UPDATE frames SET individual = ? WHERE id = ? AND individual IS NULL", [individual, original])
+def _name_original(db: Database, individual: str, original: int, at: str) -> None:
+    """Pictures sorted by animal afterwards: a copy names the original, if nobody has named it and it shows one face."""
+    faces = db.conn.execute(
+        "SELECT faces.id, frames.individual FROM faces JOIN frames ON frames.id = faces.frame WHERE frames.id = ?",
+        [original],
+    ).fetchall()
+    if len(faces) == 1 and faces[0][1] is None:
+        people.named_by_copy(db, faces[0][0], individual, at)
 
 
 def _finish(db: Database, frame: Frame, outcome: str, at: str, **columns: object) -> None:
@@ -124,16 +135,28 @@ def _columns(facts: Facts) -> dict[str, object]:
 
 
 def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: str) -> None:
-    name(db, "individuals", {o.individual for o in observations if o.individual}, at)
+    name(db, "individuals", {o.individual for o in observations if o.individual} - _found(observations), at)
+    discover(db, _found(observations), at)
+    if frame.individual:
+        people.vouch(db, frame.individual)
     for number, seen in enumerate(observations):
         box, e = seen.face.box, seen.reading.estimate
         face = db.conn.execute(
             """INSERT INTO faces (frame, number, x, y, width, height, confidence, individual)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence, seen.individual],
-        ).lastrowid
+            [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence,
+             people.now_called(db, seen.individual)],
+        ).lastrowid  # fmt: skip
         db.conn.execute(
             f"""INSERT INTO estimates (id, face, model, age_years, sd_years, low_years, high_years,
             life_stage, estimated_at) VALUES ({NEXT}, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
         )
+        embeddings.add(db, int(face or 0), seen, at)
+
+
+def _found(observations: Sequence[Observation]) -> set[str]:
+    """The individuals that are new, but for those that people named."""
+    return {
+        o.individual for o in observations if o.individual and o.recognition and o.recognition.verdict is Verdict.NEW
+    }

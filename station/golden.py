@@ -8,11 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from station.bundles import GOLDEN, BundleError
+from station.bundles import GOLDEN, BundleError, Card
 from station.domain import Floats, Pixels
 
 TOLERANCE_YEARS = 0.05
 """How far an estimate may lie from the one the bundle says it must give."""
+LEAST_SIMILARITY = 0.99
+"""The least cosine between an embedding and the one the bundle says it must give."""
 
 
 class Form(Protocol):
@@ -37,30 +39,58 @@ class Golden:
     inputs: Pixels
     probabilities: Floats
     bins_years: Floats
+    embedding: Floats | None = None
+    """Unit vectors n x E that they must give; None: nobody is recognised by them."""
 
     @classmethod
-    def of(cls, bundle: Path, bins_years: tuple[float, ...]) -> Golden:
-        """Raises `BundleError` where they cannot be read, or do not go with the bins."""
+    def of(cls, bundle: Path, card: Card) -> Golden:
+        """Raises `BundleError` where they cannot be read, or do not go with the card."""
         try:
             with np.load(bundle / GOLDEN) as golden:
-                inputs, wanted = golden["inputs"], golden["probabilities"]
+                inputs, wanted, embedding = golden["inputs"], golden["probabilities"], golden["embedding"]
         except Exception as error:  # whatever the unpacking of a damaged file raises
             raise BundleError(
                 f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
             ) from error
-        needed = (len(inputs), len(bins_years))
+        needed = (len(inputs), len(card.bins_years))
         if wanted.shape != needed:
             raise BundleError(f"{bundle / GOLDEN} holds {wanted.shape} golden outputs where {needed} are needed")
-        return cls(inputs, wanted, np.asarray(bins_years, np.float32))
+        if card.identity is None:
+            return cls(inputs, wanted, np.asarray(card.bins_years, np.float32))
+        if embedding.shape != (len(inputs), card.identity.size):
+            raise BundleError(
+                f"{bundle / GOLDEN} holds embeddings {embedding.shape} where the card says {card.identity.size}"
+            )
+        return cls(inputs, wanted, np.asarray(card.bins_years, np.float32), embedding)
 
-    def off_years(self, form: Form) -> float:
-        """How far the estimate that is furthest off lies from its golden one; not a number where one is not."""
-        got, _ = form(self.inputs)
+    def fault(self, form: Form) -> str:
+        """What is wrong with what a form gives for the golden inputs; empty: nothing.
+
+        Raises ValueError where the shapes differ, and whatever the form raises.
+        """
+        off, least = self.off(form)
+        if not off <= TOLERANCE_YEARS:
+            return f"an estimate is off by {off:.3f} years, more than {TOLERANCE_YEARS}"
+        if not least >= LEAST_SIMILARITY:
+            return f"an embedding has a similarity of {least:.3f} to what it must be, less than {LEAST_SIMILARITY}"
+        return ""
+
+    def off(self, form: Form) -> tuple[float, float]:
+        """By how many years the worst estimate is off, and the least similarity of an embedding to its golden one.
+
+        Not a number where one is not.
+        """
+        got, seen = form(self.inputs)
         if got.shape != self.probabilities.shape:
             raise ValueError(
                 f"the program gives {got.shape[-1]} ages where the card names {self.probabilities.shape[-1]}"
             )
-        return float(np.abs((got - self.probabilities) @ self.bins_years).max(initial=0.0))
+        years = float(np.abs((got - self.probabilities) @ self.bins_years).max(initial=0.0))
+        if self.embedding is None:
+            return years, 1.0
+        if seen.shape != self.embedding.shape:
+            raise ValueError(f"the program gives embeddings {seen.shape} where the card says {self.embedding.shape}")
+        return years, float((seen * self.embedding).sum(axis=1).min(initial=1.0))
 
     def batch(self, size: int) -> Pixels:
         """So many pictures, the golden ones again and again: uint8 `size` x 3 x S x S."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from station.ages import Ages
 from station.domain import Duplicate, Facts, Frame, Outcome, Portraits, Reason, Rejection
 from station.faces import Finder
 from station.flow import Doorbell, batched, buffered, parallel
-from station.individuals import recognise
 from station.meter import Meter
 from station.pictures import BadPicture, Picture
 from station.store import Store
@@ -107,8 +106,19 @@ class Look:
         return Portraits(frame, facts, found.faces, crops, found.people)
 
 
+Recognise = Callable[[Sequence[Outcome]], list[Outcome]]
+"""Gives the faces of outcomes their individuals, where they are known; in the order in which they are recorded."""
+
+
 def line(
-    store: Store, bell: Doorbell, look: Look, ages: Ages, pace: Pace, clock: Clock, meter: Meter
+    store: Store,
+    bell: Doorbell,
+    look: Look,
+    ages: Ages,
+    recognise: Recognise,
+    pace: Pace,
+    clock: Clock,
+    meter: Meter,
 ) -> Iterator[list[Outcome]]:
     """Takes frames from the ledger and records their outcomes, which it yields, a batch at a time.
 
@@ -118,8 +128,8 @@ def line(
     portraits = parallel(meter.looking(look), frames, pace.workers, name="look")
     batches = batched(portraits, pace.batch_faces, pace.linger_s, size=_faces)
     for readings in buffered(map(meter.reading(ages.read), batches), 2, name="ages"):
-        outcomes = [recognise(outcome) for outcome in readings]
         with meter.stage("record"):
+            outcomes = recognise(readings)
             store.record(outcomes, clock())
         bell.ring()  # a frame that must be alone may wait for this
         yield outcomes

@@ -39,6 +39,8 @@ class Response:
     tau: Numbers
     sigma: Numbers
     nature: Nature
+    curves: Curves | None = None
+    """What it was learnt as; None: it was not learnt."""
 
     @classmethod
     def plain(cls, tau_years: float, sigma_years: float, wrong: float = WRONG) -> Response:
@@ -70,7 +72,7 @@ class Response:
     def from_curves(cls, curves: Curves, wrong: float) -> Response:
         """Tabulated, so that a look is quick."""
         mean, tau, sigma = curves.at(_ages())
-        return cls(mean, tau, sigma, replace(curves.nature, wrong=wrong))
+        return cls(mean, tau, sigma, replace(curves.nature, wrong=wrong), curves)
 
     def at(self, ages_years: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Mean, tau and sigma at true ages, on the scale; before birth as at birth."""
@@ -85,6 +87,10 @@ class Response:
     def sigma_of(self, told: Numbers) -> Numbers:
         """Sigma at the age whose mean estimate is this, on the scale."""
         return np.interp(told, self.mean, self.sigma)
+
+    def age_at(self, means: Numbers) -> Numbers:
+        """The true age at which the mean estimate, on the scale, is this."""
+        return np.interp(means, self.mean, _ages())
 
     def age_of(self, estimates_years: Numbers) -> Numbers:
         """The true age at which the mean estimate is this: a rough look back, without a prior."""

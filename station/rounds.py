@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
@@ -74,8 +74,9 @@ class Rounds:
         self._log(health)  # first: on a full disk the log alone can tell
         self._store.alive(now)
         if self._settings.mqtt.host:
+            self._store.retell(now)
             if self._settings.mqtt.homeassistant:
-                self._store.announce(self._entities(health), now)
+                self._announce(list(self._discovery(health)), now)
             self._store.queue(self._news(health), now)
 
     def _log(self, health: Health) -> None:
@@ -92,12 +93,16 @@ class Rounds:
         self._told |= {m.topic: m for m in news}
         return news
 
-    def _entities(self, health: Health) -> list[Message]:
-        """What Home Assistant has not been told yet."""
+    def _announce(self, entities: Sequence[Message], now: datetime) -> None:
+        """Tells Home Assistant what it has not been told yet; what is no more, such as a merged individual, goes."""
         announced = self._announced
-        new = [m for m in self._discovery(health) if announced.get(m.topic) != m]
+        new = [m for m in entities if announced.get(m.topic) != m]
         announced |= {m.topic: m for m in new}
-        return new
+        wanted = {m.topic for m in entities}
+        for topic in announced.keys() - wanted:
+            del announced[topic]
+        self._store.announce(new, now)
+        self._store.take_back(now, but=wanted)
 
     def _discovery(self, health: Health) -> Iterator[Message]:
         with history.reading(self._settings.station.database) as db:

@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -175,6 +175,39 @@ class Health(_Section):
         return value
 
 
+class Project(_Section):
+    """What a package of data says of the study; `station export camtrap-dp` names what it misses."""
+
+    title: str = Field("", description="the study's title")
+    description: str = Field("", description="what it is for, in a few sentences")
+    sampling_design: Literal[
+        "", "simpleRandom", "systematicRandom", "clusteredRandom", "experimental", "targeted", "opportunistic"
+    ] = Field(
+        "",
+        description="how the places were chosen: simpleRandom, systematicRandom, clusteredRandom, experimental, "
+        "targeted or opportunistic",
+    )
+    capture_method: tuple[Literal["activityDetection", "timeLapse"], ...] = Field(
+        ("activityDetection",),
+        description="what made the cameras take pictures: activityDetection, timeLapse",
+        min_length=1,
+    )
+    one_species: bool = Field(
+        False, description="every animal that is boxed is of the station's species; false: only those that people know"
+    )
+    contact: str = Field("", description="the person to ask")
+    email: str = Field("", description="of the contact")
+    organization: str = Field("", description="that publishes the data; empty: the contact does")
+    data_license: str = Field("", description="such as CC0-1.0 or CC-BY-4.0; empty: none is given")
+    media_license: str = Field("", description="of the pictures; give both licences or none")
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.data_license) != bool(self.media_license):
+            raise ValueError("give data_license and media_license, or neither: a package names both")
+        return self
+
+
 class Folder(_Section):
     """How a camera folder is watched."""
 
@@ -214,6 +247,13 @@ class Camera(Folder):
         description="hours of silence since a picture that are told, if not by its rhythm; 0: it may be silent",
     )
 
+    latitude: float | None = Field(None, ge=-90, le=90, description="where it hangs, in decimal degrees (WGS 84)")
+    longitude: float | None = Field(None, ge=-180, le=180, description="the same, positive to the east")
+    deployment_start: datetime | None = Field(
+        None, description="when it was put up there; none: with its first picture. A camera that moves gets a new id"
+    )
+    deployment_end: datetime | None = Field(None, description="when it was taken down; none: with its newest picture")
+
     _timezone = field_validator("timezone")(_zone)
 
     @field_validator("folder")
@@ -231,6 +271,7 @@ class Settings(_Section):
     mqtt: Mqtt = Mqtt()
     privacy: Privacy = Privacy()
     health: Health = Health()
+    project: Project = Project()
     cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -364,6 +405,7 @@ def _section(place: list[str]) -> type[_Section] | None:
         "mqtt": Mqtt,
         "privacy": Privacy,
         "health": Health,
+        "project": Project,
     }
     match place:
         case []:

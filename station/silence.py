@@ -44,10 +44,15 @@ class Rule:
 
 def allowed(arrivals: Sequence[Span], rule: Rule) -> timedelta | None:
     """How long a camera with these arrivals (oldest first) may be silent; None where that cannot be said."""
+    return allowed_after([later.began - earlier.ended for earlier, later in pairwise(arrivals)], rule)
+
+
+def allowed_after(gaps: Iterable[timedelta], rule: Rule) -> timedelta | None:
+    """The same by the gaps between its arrivals."""
     if rule.own_h is not None:
         return timedelta(hours=rule.own_h) if rule.own_h else None
     ceiling = timedelta(hours=rule.ceiling_h) if rule.ceiling_h else None
-    gaps = sorted(later.began - earlier.ended for earlier, later in pairwise(arrivals))
+    gaps = sorted(gaps)
     if len(gaps) < GAPS_WANTED:
         return ceiling
     usual = gaps[math.ceil(USUAL * len(gaps)) - 1]

@@ -18,6 +18,8 @@ _MONTHS = (
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
 _LONGEST_YEARS = 100
+STANDARD = ("adult", "subadult", "juvenile")
+"""The life stages of Camtrap DP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class LifeStage:
 
     name: str
     from_years: float
+    camtrap_dp: str = ""
+    """Which of the three life stages of Camtrap DP it is: adult, subadult or juvenile; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,23 @@ def find(name: str) -> Species | None:
     return read(file) if file.is_file() else None
 
 
+def chosen(wanted: str, of_bundle: str) -> Species | None:
+    """The species file that was asked for, by path or name, else the bundle's own; None where it has none.
+
+    Raises `SpeciesError`.
+    """
+    if wanted.endswith(".toml"):
+        return read(Path(wanted))
+    if wanted:
+        return find(wanted) or read(folder() / f"{wanted}.toml")
+    return find(of_bundle)
+
+
 def read(file: Path) -> Species:
     """Reads a species file; raises `SpeciesError`."""
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
-        stages = tuple(LifeStage(str(s["name"]), float(s["from_years"])) for s in raw["life_stages"])
+        stages = tuple(_stage(s) for s in raw["life_stages"])
         longevity, months = float(raw["longevity_years"]), _months(raw.get("birth_months", {}))
         species = Species(str(raw["name"]), str(raw["scientific_name"]), longevity, stages, months)
     except OSError as error:
@@ -76,6 +92,13 @@ def read(file: Path) -> Species:
     if not 0 < longevity < _LONGEST_YEARS:
         raise SpeciesError(f"the species file {file}: longevity_years must lie between 0 and {_LONGEST_YEARS}")
     return species
+
+
+def _stage(raw: dict[str, str]) -> LifeStage:
+    name, fits = str(raw["name"]), raw.get("camtrap_dp")
+    if fits not in (None, "", *STANDARD):
+        raise ValueError(f"camtrap_dp = {fits!r} is none of {', '.join(STANDARD)}")
+    return LifeStage(name, float(raw["from_years"]), (name if name in STANDARD else "") if fits is None else fits)
 
 
 def _months(births: dict[str, float]) -> tuple[float, ...]:

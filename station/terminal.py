@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,34 @@ def estimates(rows: Iterable[Row], columns: Sequence[str], form: str) -> None:
         _table(rows)
 
 
+def listing(rows: Sequence[Row], columns: Sequence[str], shown: Mapping[str, Callable[[Row], str]], form: str) -> None:
+    """Rows as CSV or JSON with every one of `columns`, or as a table for the eye: heading -> what stands under it."""
+    if form == "json":
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    elif form == "csv":
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        table = Table(*shown)
+        for row in rows:
+            table.add_row(*(escape(show(row)) for show in shown.values()))
+        out().print(table if rows else "none")
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> None:
+    """What is known of one thing, line by line."""
+    table = Table.grid(padding=(0, 2))
+    for name, said in pairs:
+        table.add_row(escape(name), escape(said))
+    out().print(table, soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """One line for the person who asked."""
+    out().print(escape(line), soft_wrap=True)
+
+
 def _table(rows: Iterable[Row]) -> None:
     table = Table("captured (UTC)", "camera", "individual", "age", "90% interval", "life stage", "file")
     for row in rows:
@@ -113,10 +141,7 @@ def interval(row: Row) -> str:
 
 def life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequence[str]) -> None:
     """The life of one picture, from its admission to its estimates."""
-    table = Table.grid(padding=(0, 2))
-    for name, said in _life(frame, faces, original, copies):
-        table.add_row(name, escape(said))
-    out().print(table, soft_wrap=True)
+    facts(_life(frame, faces, original, copies))
 
 
 def _life(frame: Row, faces: Sequence[Row], original: str | None, copies: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -173,9 +198,11 @@ def _face(face: Row) -> str:
     box = ", ".join(f"{face[side]:.3f}" for side in ("x", "y", "width", "height"))
     who = face["individual"] or "individual unknown"
     if face["model"] is None:
-        return f"{who}, box {box}, no estimate"
+        return f"{who}, box {box}, no estimate, number {face['id']}"
     age = f"{face['age_years']:.1f} ± {face['sd_years']:.1f} years, 90% interval {interval(face)}"
-    return f"{who}, {age}, {face['life_stage'] or 'no life stage'}, box {box}, model {face['model']}"
+    return (
+        f"{who}, {age}, {face['life_stage'] or 'no life stage'}, box {box}, model {face['model']}, number {face['id']}"
+    )
 
 
 def findings(all_of_them: Iterable[Finding]) -> Level:

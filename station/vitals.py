@@ -126,8 +126,9 @@ def _lane(db: Database, lane: int, places: Sequence[Path]) -> _Lane:
 
 
 def individuals(db: Database) -> list[str]:
-    """Every individual there is."""
-    return [row[0] for row in db.execute("SELECT id FROM individuals ORDER BY id")]
+    """Every individual that people know: none that was found to be another one, none that the machine alone tells."""
+    sql = "SELECT id FROM individuals WHERE merged_into IS NULL AND provisional = 0 ORDER BY id"
+    return [row[0] for row in db.execute(sql)]
 
 
 def _camera(db: Database, name: str, at: str) -> CameraVitals:

@@ -25,7 +25,25 @@ ROOMS = {
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",
+        "station/doctor.py",
+        "station/people.py",
+        "station/place.py",
+        "station/profiles.py",
+        "station/doubts.py",
+        "station/review.py",
+        "station/camtrap",
+        "station/megadetector.py",
+        "station/hearing.py",
+        "station/columns.py",
+        "station/watch.py",
+        "station/unused.py",
+        "station/identities.py",
+        "station/population.py",
+        "station/portraits.py",
+        "station/nightly.py",
+        "station/embeddings.py",
     },
+    "usearch": {"station/gallery.py"},
     "sqlite3": {
         "station/copies.py",
         "station/doctor.py",
@@ -38,14 +56,16 @@ ROOMS = {
     },
     "pydantic": {"station/settings.py", "station/messages.py", "station/replay.py"},
     "prometheus_client": {"station/metrics.py"},
-    "typer": {"station/__main__.py"},
+    "typer": {"station/__main__.py", "station/commands"},
+    "frictionless": {"station/camtrap/check.py"},
+    "jsonschema": {"station/camtrap/check.py"},
     "rich": {"station/terminal.py"},
-    "scipy": {"station/learning.py"},
+    "scipy": {"station/learning.py", "station/confusion.py"},
     "timm": {"training/from_timm.py", "training/served.py"},
     "torchvision": {"training/from_torchvision.py"},
     "tqdm": {"training"},
     "matplotlib": {"training/report"},
-    "jinja2": {"training/report"},
+    "jinja2": {"training/report", "station/report"},
 }
 BARE_MACHINE = ("torch", "torchvision", "timm", "numpy", "pillow")
 BARE = """
@@ -100,7 +120,8 @@ try:
     runpy.run_module("{command}", run_name="__main__")
 except SystemExit:
     pass
-heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client", "matplotlib", "jinja2"}}
+heavy = {{"torch", "timm", "PIL", "pydantic", "watchdog", "sqlite_utils", "prometheus_client", "matplotlib", "jinja2",
+    "frictionless"}}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from station.bundles import CARD, GOLDEN, PROGRAM, Card, Figure, TrainingData, writing
+from station.bundles import CARD, GOLDEN, PROGRAM, Card, Figure, Identity, TrainingData, writing
 
 SIZE_PX = 32
 BINS = tuple(float(age) for age in range(11))
@@ -24,6 +24,34 @@ class Brightness(torch.nn.Module):
         means = crops.float().mean(dim=(2, 3)) / 255
         age = 10 * means.mean(dim=1, keepdim=True)
         return torch.softmax(-((self.bins - age) ** 2) / 2, dim=1), means
+
+
+class Colour(torch.nn.Module):
+    """The ages of `Brightness`; animals are told apart by their colour, whatever the light."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ages = Brightness()
+
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ages, means = self.ages(crops)
+        return ages, torch.nn.functional.normalize(means - means.mean(dim=1, keepdim=True))
+
+
+def identity(**changes: object) -> Identity:
+    """What the card of a bundle with `Colour` says, with changes."""
+    fields: dict[str, object] = {
+        "version": "tiny-1/colour",
+        "size": 3,
+        "slope": 40.0,
+        "intercept": -34.0,
+        "known_at": 0.7,
+        "new_at": 0.7,
+        "training": (TrainingData("none", "0" * 64, 10, 10),),
+        "individuals": ("a", "b"),
+        "metrics": {"rank1": Figure(0.9, 0.8, 1.0)},
+    }
+    return Identity(**(fields | changes))  # type: ignore[arg-type]
 
 
 def card(**changes: object) -> Card:
@@ -56,7 +84,9 @@ def tiny_bundle(
         0, 256, (4, 3, size_px, size_px), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     program = torch.export.export(
-        network or Brightness(), (crops,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},)
+        network or (Colour() if changes.get("identity") else Brightness()),
+        (crops,),
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
     )
     with writing(folder) as scratch:
         torch.export.save(program, scratch / PROGRAM)

@@ -69,6 +69,14 @@ def _study(args: argparse.Namespace) -> None:
     sys.stdout.write(study_summary(study(plan, args.out, args.resume, _now(), _say), args.out))
 
 
+def _identity(args: argparse.Namespace) -> None:
+    from training.identity import identity  # noqa: PLC0415
+    from training.summary import identity_summary  # noqa: PLC0415
+
+    made = identity(args.manifests, args.bundle, args.out, args.device, args.seed, _now(), _say)
+    sys.stdout.write(identity_summary(made, args.out))
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     from training.audit import audit  # noqa: PLC0415
     from training.summary import audit_summary  # noqa: PLC0415
@@ -85,7 +93,7 @@ def _subset(args: argparse.Namespace) -> None:
     sys.stdout.write(summary(cut(args.manifest, args.out, rules, _say), args.out))
 
 
-_COMMANDS = {"fit": _fit, "study": _study, "evaluate": _evaluate, "subset": _subset}
+_COMMANDS = {"fit": _fit, "study": _study, "identity": _identity, "evaluate": _evaluate, "subset": _subset}
 
 
 def _source(args: argparse.Namespace) -> Source:

@@ -30,6 +30,13 @@ example:
 
 Writes report.html, results.csv, results.json, folds.csv, out_of_fold.csv and the bundle of the chosen network.
 """
+_IDENTITY = """\
+example:
+  training identity known/manifest.csv --bundle models/pandas-1 --out models/pandas-1-id
+
+Takes over the ages of BUNDLE as they are, and adds an embedding that tells individuals apart.  Needs no ages, but at
+least 8 individuals with several pictures each, of different days.  Judged by individuals it was not fitted on.
+"""
 _EVALUATE = """\
 example:
   training evaluate models/pandas-1 others/manifest.csv
@@ -150,6 +157,18 @@ def _add_schedule(command: argparse.ArgumentParser) -> None:
     recipe.add_argument("--flip", action="store_true", default=None)
 
 
+def _add_identity(identity: argparse.ArgumentParser) -> None:
+    identity.add_argument("manifests", nargs="+", type=Path, metavar="MANIFEST", help="CSV files of labelled faces")
+    identity.add_argument(
+        "--bundle", required=True, type=Path, metavar="BUNDLE", help="the bundle whose ages are taken over"
+    )
+    identity.add_argument(
+        "--out", required=True, type=Path, metavar="BUNDLE", help="the folder to write; must not exist"
+    )
+    identity.add_argument("--seed", type=_whole, default=0, metavar="N", help="the same seed gives the same splits")
+    identity.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1")
+
+
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
     evaluate.add_argument("manifests", nargs="+", type=Path, metavar="MANIFEST", help="CSV files of labelled faces")
@@ -182,6 +201,13 @@ _COMMANDS = (
         _STUDY + _MANIFESTS,
         _add_study,
         "what is complete is kept: go on with --resume",
+    ),
+    (
+        "identity",
+        "add to a bundle what tells individuals apart",
+        _IDENTITY + _MANIFESTS,
+        _add_identity,
+        "no bundle was written",
     ),
     ("evaluate", "measure a bundle on a manifest", _EVALUATE, _add_evaluate, "nothing was measured"),
     ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import nn
 
 Stage = tuple[nn.Module, ...]
-_OPENED = frozenset({"blocks", "features", "layers", "stages"})
+OPENED = frozenset({"blocks", "features", "layers", "stages"})
 """What the libraries call a sequence that is the body of a network."""
 
 
@@ -31,7 +31,7 @@ def stages(network: nn.Module) -> tuple[Stage, ...]:
 def _pieces(network: nn.Module) -> Iterator[tuple[nn.Module, bool]]:
     """The modules of a network, the body's one by one, and whether each is a block: made of others."""
     for name, child in network.named_children():
-        if name in _OPENED and isinstance(child, nn.Sequential | nn.ModuleList):
+        if name in OPENED and isinstance(child, nn.Sequential | nn.ModuleList):
             yield from ((inner, any(True for _ in inner.children())) for inner in child.children())
         else:
             yield child, isinstance(child, nn.Sequential)

@@ -48,7 +48,7 @@ def write(folder: Path, program: AgeProgram, crops: Pixels) -> str:
     source.
     """
     program.cpu().to(memory_format=torch.contiguous_format).eval()
-    _write_golden(program, crops, folder / GOLDEN)
+    write_golden(program, crops, folder / GOLDEN)
     weights = {"backbone": program.backbone.network.state_dict(), "head": program.head.state_dict()}
     torch.save(weights, folder / WEIGHTS)
     program.backbone = program.backbone.served()
@@ -57,10 +57,10 @@ def write(folder: Path, program: AgeProgram, crops: Pixels) -> str:
     return hashlib.sha256((folder / PROGRAM).read_bytes()).hexdigest()
 
 
-def save_program(program: nn.Module, file: Path, input_px: int) -> None:
-    """Exports for any batch of at least one picture, and saves."""
+def save_program(program: nn.Module, file: Path, input_px: int, most: int | None = None) -> None:
+    """Exports for any batch of at least one picture, of at most `most`, and saves."""
     sample = torch.zeros(2, 3, input_px, input_px, dtype=torch.uint8)
-    batch = torch.export.Dim("batch", min=1)
+    batch = torch.export.Dim("batch", min=1, max=most)
     exported = torch.export.export(program, (sample,), dynamic_shapes=({0: batch},))
     torch.export.save(exported, file)
 
@@ -81,7 +81,8 @@ def check(folder: Path) -> None:
             raise BundleError(f"the exported program differs from its source by {difference:g}: it is not written")
 
 
-def _write_golden(program: AgeProgram, crops: Pixels, file: Path) -> None:
+def write_golden(program: nn.Module, crops: Pixels, file: Path) -> None:
+    """What a program gives for crops uint8 n x 3 x S x S."""
     with torch.inference_mode():
         probabilities, embedding = program(torch.from_numpy(crops))
     np.savez(file, inputs=crops, probabilities=probabilities.numpy(), embedding=embedding.numpy())

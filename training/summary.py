@@ -12,6 +12,7 @@ from training.audit import Audit
 from training.calibrate import LEAST_ANIMALS
 from training.findings import findings
 from training.fit import Made
+from training.identity import MadeIdentity
 from training.study import Studied
 
 _ROWS = (
@@ -56,6 +57,51 @@ def _lines(made: Made, bundle: Path) -> Iterator[str]:
     if species.find(card.species) is None:
         yield f"           there is no species file for {card.species!r}: its estimates will carry no life stage"
     yield f"next       station scan FOLDER --camera NAME --model {bundle} --db station.db"
+
+
+_RETRIEVAL = (
+    ("rank1", "nearest face is the same animal's"),
+    ("rank1_other_clip", "the same, its own clip left out"),
+    ("rank5", "one of the five nearest is"),
+    ("map", "mean average precision"),
+    ("auc", "AUC of same against different"),
+)
+_OPEN_SET = (
+    ("known_named", "known animals given their name"),
+    ("known_misnamed", "known animals given another's"),
+    ("known_called_new", "known animals called new"),
+    ("new_not_named", "new animals called new or unsure"),
+    ("new_called_new", "new animals called new"),
+)
+
+
+def identity_summary(made: MadeIdentity, bundle: Path) -> str:
+    """How well individuals are told apart, beside frozen features, and what to do next."""
+    return "\n".join(_of_identity(made, bundle)) + "\n"
+
+
+def _of_identity(made: MadeIdentity, bundle: Path) -> Iterator[str]:
+    part = made.identity
+    yield f"model      {made.card.version}"
+    yield f"fitted on  {made.faces} faces of {len(part.individuals)} individuals; embedding of {part.size} numbers"
+    yield ""
+    yield "on individuals it had not seen, five repeats (95% interval over individuals)"
+    yield f"{'':<36}{'this embedding':<24}{'frozen features':<24}gain"
+    for name, words in _RETRIEVAL:
+        columns = (part.metrics[name], made.frozen[name], made.gains[name])
+        yield f"  {words:<34}" + "".join(f"{_share(figure):<24}" for figure in columns).rstrip()
+    yield ""
+    yield "known, new or unsure, on the same"
+    for name, words in _OPEN_SET:
+        yield f"  {words:<34}{_share(part.metrics[name])}"
+    yield ""
+    yield f"bundle     {bundle}"
+    yield f"next       station scan FOLDER --camera NAME --model {bundle} --db station.db"
+
+
+def _share(figure: Figure) -> str:
+    interval = "" if figure.low is None or figure.high is None else f" ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{figure.value:.3f}{interval}"
 
 
 def study_summary(studied: Studied, out: Path) -> str:

@@ -22,7 +22,7 @@ from station.domain import (
     Rejection,
     TimeSource,
 )
-from station.golden import TOLERANCE_YEARS, NoMemory
+from station.golden import NoMemory
 from station.prepare import EXPORTED
 from station.species import find
 from tests.bare import run_without
@@ -174,7 +174,7 @@ def test_every_form_gives_what_the_program_gives(convolving: Path, tmp_path: Pat
     makers = ages.makers(tmp_path / "cache")
     assert {"openvino f32", "openvino bf16", "channels-last", "channels-last bf16"} < set(makers)
     for name, make in makers.items():
-        assert ages.golden.off_years(make()) <= TOLERANCE_YEARS, name
+        assert ages.golden.fault(make()) == "", name
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 33])

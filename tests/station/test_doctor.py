@@ -14,6 +14,8 @@ from station.check import Level
 from station.copies import problems
 from station.doctor import BEFORE, doctor
 from station.domain import Lane
+from station.hearing import hearing
+from station.individuals import recognise
 from station.settings import Settings
 from station.store import Candidate, Store
 from tests.frames import observed, take
@@ -32,7 +34,7 @@ def read(tmp_path: Path) -> Settings:
     with Store(tmp_path / "station.db", NOW) as store:
         store.use_model(card(), NOW)
         store.admit([Candidate("ridge", f"/p/{i}.jpg", i, i, "bao", Lane.LIVE) for i in range(COUNT)], NOW)
-        store.record([observed(frame, "", 3.0) for frame in take(store, COUNT)], NOW)
+        store.record([recognise(observed(frame, "", 3.0)) for frame in take(store, COUNT)], NOW)
         store.end_run(NOW)
     return settings.of({"station": {"database": tmp_path / "station.db"}, "mqtt": {"spool": tmp_path / "spool"}})
 
@@ -62,6 +64,20 @@ def mended(read: Settings, *words: str) -> str:
     assert told(read) == ""
     assert problems(read.station.database) == []
     return said
+
+
+def test_what_people_said_is_derived_anew_where_rows_were_lost(read: Settings) -> None:
+    with hearing(read.station.database, "wei", NOW) as heard:
+        heard.set("bao", {"sex": "f"})
+        heard.confirm(7, "Mei", new=True)
+    assert told(read) == ""
+    change(read, "DELETE FROM individuals WHERE id = 'bao'", "UPDATE faces SET individual = NULL WHERE id = 7")
+    change(read, "UPDATE faces SET individual = 'Mei' WHERE id = 8")
+    mended(read, "name a row of individuals that is not there", "2 faces and ")
+    asked = "SELECT id, sex FROM individuals ORDER BY id"
+    assert rows(read.station.database, asked) == [("Mei", None), ("bao", "f")]
+    named = "SELECT individual FROM faces WHERE id IN (7, 8) ORDER BY id"
+    assert rows(read.station.database, named) == [("Mei",), ("bao",)]
 
 
 def test_a_station_that_is_well_is_left_alone(read: Settings) -> None:
