@@ -97,7 +97,8 @@ class Ages:
     def _check_golden(self, bundle: Path) -> None:
         try:
             with np.load(bundle / GOLDEN) as golden:
-                inputs, wanted, embedding = golden["inputs"], golden["probabilities"], golden["embedding"]
+                inputs, wanted = golden["inputs"], golden["probabilities"]
+                embedding = golden["embedding"] if self.card.identity else None
         except Exception as error:  # whatever the unpacking of a damaged file raises
             raise BundleError(
                 f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
@@ -120,10 +121,9 @@ class Ages:
                 f"({torch.__version__})"
             )
         if self.card.identity:
-            self._check_identity(bundle, seen, embedding)
+            self._check_identity(bundle, seen, embedding, self.card.identity.size)
 
-    def _check_identity(self, bundle: Path, seen: Floats, wanted: Floats) -> None:
-        size = self.card.identity.size if self.card.identity else 0
+    def _check_identity(self, bundle: Path, seen: Floats, wanted: Floats, size: int) -> None:
         if not seen.shape == wanted.shape == (len(seen), size):
             raise BundleError(f"{bundle}: the program gives embeddings {seen.shape} where the card says {size}")
         least = float((seen * wanted).sum(axis=1).min(initial=1.0))
