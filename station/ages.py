@@ -98,7 +98,7 @@ class Ages:
         try:
             with np.load(bundle / GOLDEN) as golden:
                 inputs, wanted = golden["inputs"], golden["probabilities"]
-                embedding = golden["embedding"] if self.card.identity else None
+                embedding = golden["embedding"] if self.card.identity else np.empty(0, np.float32)
         except Exception as error:  # whatever the unpacking of a damaged file raises
             raise BundleError(
                 f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
