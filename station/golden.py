@@ -47,7 +47,8 @@ class Golden:
         """Raises `BundleError` where they cannot be read, or do not go with the card."""
         try:
             with np.load(bundle / GOLDEN) as golden:
-                inputs, wanted, embedding = golden["inputs"], golden["probabilities"], golden["embedding"]
+                inputs, wanted = golden["inputs"], golden["probabilities"]
+                embedding = golden["embedding"] if card.identity else None
         except Exception as error:  # whatever the unpacking of a damaged file raises
             raise BundleError(
                 f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
@@ -55,9 +56,7 @@ class Golden:
         needed = (len(inputs), len(card.bins_years))
         if wanted.shape != needed:
             raise BundleError(f"{bundle / GOLDEN} holds {wanted.shape} golden outputs where {needed} are needed")
-        if card.identity is None:
-            return cls(inputs, wanted, np.asarray(card.bins_years, np.float32))
-        if embedding.shape != (len(inputs), card.identity.size):
+        if card.identity and embedding.shape != (len(inputs), card.identity.size):
             raise BundleError(
                 f"{bundle / GOLDEN} holds embeddings {embedding.shape} where the card says {card.identity.size}"
             )

@@ -19,7 +19,7 @@ from training.draws import Draws
 from training.folds import Names, Numbers
 from training.retrieval import Trial
 
-NAMED_WRONGLY = 0.15
+NAMED_WRONGLY = 0.1
 """At the calibrated threshold: the share of new animals that are given a known one's name."""
 CALLED_NEW = 0.05
 """The share of known animals that are called new, and get a second name."""
