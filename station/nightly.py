@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from station import population, portraits
 from station.bundles import OUT_OF_FOLD, BundleError
-from station.census import WINDOW_DAYS, Census, CensusError, Question, census
+from station.census import WINDOW_DAYS, Census, CensusError, Ledger, Question, census
 from station.changes import Before
 from station.confusion import Confusion, confusion
 from station.identities import Trust
@@ -81,7 +81,8 @@ def take(known: Place, wanted: Night, pictures: bool = True) -> Taken:
             wanted.on, species, wanted.window_days, _prior(asked, known.season),
             starts(asked.response, species, np.random.default_rng(SEED)), confused, found.doubt, SEED,
         )  # fmt: skip
-        made = census(found.animals, found.efforts, found.ledger, question, before(db, wanted), found.absent)
+        ledger = _by_another(found.ledger, known)
+        made = census(found.animals, found.efforts, ledger, question, before(db, wanted), found.absent)
         faces = {animal.id: animal.sightings.face.tolist() for animal in found.animals}
         order = [(one.id, faces[one.id]) for one in made.individuals]
         return Taken(made, portraits.portraits(db, order) if pictures else {})
@@ -102,6 +103,13 @@ def _calibration(known: Place, species: Species) -> tuple[Confusion | None, str]
     if not table.enough:
         return confusion(table, species), f"of {animals} it was judged on too few have several pictures, so {card}"
     return confusion(table, species), f"how it errs is learnt from {animals} that it was not fitted on"
+
+
+def _by_another(ledger: Ledger, known: Place) -> Ledger:
+    """Says so where the ages are of another model than the one that it is known how it errs."""
+    if known.card is None or ledger.model in (None, known.card.version):
+        return ledger
+    return replace(ledger, ages_by=f"how it errs is taken from another model, {known.card.version}: take its bundle")
 
 
 def _trust(known: Place) -> Trust:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,14 @@ def test_the_next_census_says_what_changed(ledger: Path) -> None:
     assert "none changed" in census(ledger)
     then = json.loads(census(ledger, "--format", "json", "--as-known-then"))
     assert then["since"] is None  # that census was made later than the night it would be known in
+
+
+def test_it_is_said_where_the_errors_of_another_model_are_taken(ledger: Path, bundle: Path) -> None:
+    with sqlite3.connect(ledger) as db:
+        db.execute("INSERT INTO models SELECT 'other-2', card, first_used_at FROM models")
+        db.execute("UPDATE estimates SET model = 'other-2'")
+    told = json.loads(census(ledger, "--format", "json", "--model", bundle))
+    assert "taken from another model, tiny-1" in told["ledger"]["ages_by"]
 
 
 def test_as_known_then_is_not_kept(ledger: Path) -> None:
