@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 
 from station.bundles import Figure
 from training.protocol import Row
@@ -69,8 +70,15 @@ def _alone(rows: Sequence[Row]) -> str:
         _legend(axes, rows)
         axes.set_yticks([-place for place in range(len(names))], names)
         axes.set_title("no study was named: there are no errors to draw against", color=MUTED)
-        axes.set(xscale="log", xlabel="images/s, the network alone")
+        _rates(axes)
     return drawn.svg
+
+
+def _rates(axes: Axes) -> None:
+    axes.set(xscale="log", xlabel="images/s, the network alone")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:,g}")
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _legend(axes: Axes, rows: Sequence[Row]) -> None:
