@@ -36,9 +36,8 @@ def _against(sides: dict[str, list[Spot]]) -> str:
                 _spot(axes, row, error)
             _names(axes, spots)
             _legend(axes, [row for row, _ in spots])
-            axes.set(
-                xscale="log", xlabel="images/s, the network alone", ylabel="mean absolute error, years", title=data
-            )
+            axes.set(ylabel="mean absolute error, years", title=data)
+            _rates(axes)
     return drawn.svg
 
 
