@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from sqlite_utils import Database
 
+from station import people
 from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection
 from station.numbering import NEXT
 from station.times import iso
@@ -85,19 +86,18 @@ def _copied(db: Database, frame: Frame, digest: str, original: int | None, at: s
         db.conn.execute("UPDATE frames SET size_bytes = ?, modified_ns = ? WHERE id = ?", seen)
         return
     _finish(db, frame, "duplicate", at, digest=digest, original=original, people=people)
-    if frame.individual:
-        _name_original(db, frame.individual, original)
+    if frame.individual and original is not None:
+        _name_original(db, frame.individual, original, at)
 
 
-def _name_original(db: Database, individual: str, original: int | None) -> None:
-    """Pictures sorted by animal afterwards: a copy names the original, if that has no name and shows one face."""
-    named = db.conn.execute(
-        """UPDATE faces SET individual = ? WHERE frame = ? AND individual IS NULL
-        AND (SELECT count(*) FROM faces AS all_ WHERE all_.frame = faces.frame) = 1""",
-        [individual, original],
-    )
-    if named.rowcount:
-        db.conn.execute("UPDATE frames SET individual = ? WHERE id = ? AND individual IS NULL", [individual, original])
+def _name_original(db: Database, individual: str, original: int, at: str) -> None:
+    """Pictures sorted by animal afterwards: a copy names the original, if nobody has named it and it shows one face."""
+    faces = db.conn.execute(
+        "SELECT faces.id, frames.individual FROM faces JOIN frames ON frames.id = faces.frame WHERE frames.id = ?",
+        [original],
+    ).fetchall()
+    if len(faces) == 1 and faces[0][1] is None:
+        people.named_by_copy(db, faces[0][0], individual, at)
 
 
 def _finish(db: Database, frame: Frame, outcome: str, at: str, **columns: object) -> None:
@@ -125,13 +125,16 @@ def _columns(facts: Facts) -> dict[str, object]:
 
 def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: str) -> None:
     name(db, "individuals", {o.individual for o in observations if o.individual}, at)
+    if frame.individual:
+        people.vouch(db, frame.individual)
     for number, seen in enumerate(observations):
         box, e = seen.face.box, seen.reading.estimate
         face = db.conn.execute(
             """INSERT INTO faces (frame, number, x, y, width, height, confidence, individual)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence, seen.individual],
-        ).lastrowid
+            [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence,
+             people.now_called(db, seen.individual)],
+        ).lastrowid  # fmt: skip
         db.conn.execute(
             f"""INSERT INTO estimates (id, face, model, age_years, sd_years, low_years, high_years,
             life_stage, estimated_at) VALUES ({NEXT}, ?, ?, ?, ?, ?, ?, ?, ?)""",

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from station.domain import Frame, Message
 from station.entries import put
-from station.messages import EstimateMessage, IndividualMessage, Topics
+from station.messages import STATE_RANK, EstimateMessage, IndividualMessage, Topics
 
 Row = dict[str, Any]
 _ROWS = """
@@ -41,12 +41,32 @@ class Herald:
 
         Also the states of those whom a sorted copy among these frames has named on an older picture.
         """
+        self.retell(db, at)
         rows = list(db.query(f"{_ROWS} WHERE estimates.id > ? ORDER BY estimates.id", [after]))
         messages = [self.topics.estimates(self.estimate(row)) for row in rows]
         messages += [
             self.topics.individual(self._individual(row)) for row in self._newest(db, [*rows, *_named(db, frames)])
         ]
         put(db, messages, at)
+
+    def retell(self, db: Database, at: str) -> None:
+        """Queues the states of those whom people's words have changed; of one that no picture shows any more, none.
+
+        The broker forgets a state when it gets an empty one.
+        """
+        changed = [name for (name,) in db.execute("SELECT individual FROM untold ORDER BY individual").fetchall()]
+        if not changed:
+            return
+        newest = {name: self._of(db, name) for name in changed}
+        self._individuals |= {name: _age(row) if row else ("", 0) for name, row in newest.items()}
+        states = [
+            self.topics.individual(self._individual(row))
+            if row
+            else Message(self.topics.individual_state(name), "", retained=True, rank=STATE_RANK)
+            for name, row in newest.items()
+        ]
+        put(db, states, at)
+        db.execute("DELETE FROM untold")
 
     def again(self, db: Database, first: int, last: int) -> list[Message]:
         """The messages of these estimates, as they were told."""
@@ -90,10 +110,14 @@ class Herald:
 
     def _known(self, db: Database, who: str) -> tuple[str, int]:
         if who not in self._individuals:
-            order = "CASE WHEN captured_impossible THEN NULL ELSE captured_at END DESC, estimates.id DESC"
-            found = next(db.query(f"{_ROWS} WHERE faces.individual = ? ORDER BY {order} LIMIT 1", [who]), None)
+            found = self._of(db, who)
             self._individuals[who] = _age(found) if found else ("", 0)
         return self._individuals[who]
+
+    def _of(self, db: Database, who: str) -> Row | None:
+        """The newest believable estimate of an individual."""
+        order = "CASE WHEN captured_impossible THEN NULL ELSE captured_at END DESC, estimates.id DESC"
+        return next(db.query(f"{_ROWS} WHERE faces.individual = ? ORDER BY {order} LIMIT 1", [who]), None)
 
 
 def _named(db: Database, frames: Sequence[Frame]) -> list[Row]:

@@ -74,6 +74,7 @@ class Rounds:
         self._log(health)  # first: on a full disk the log alone can tell
         self._store.alive(now)
         if self._settings.mqtt.host:
+            self._store.retell(now)
             if self._settings.mqtt.homeassistant:
                 self._store.announce(self._entities(health), now)
             self._store.queue(self._news(health), now)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,11 @@ from sqlite_utils import Database, Migrations
 
 from station.copies import CopyError, copy_database
 from station.domain import StationError
+
+PATIENCE_S = 30
+"""For how long a writer waits while another one writes."""
+LEAST_BYTES = 1_000_000
+"""With less free space SQLite cannot place its own files beside the database."""
 
 migrations = Migrations("station")
 
@@ -265,6 +272,65 @@ def subscribed(db: Database) -> None:
     db.execute("CREATE TABLE subscribed (filter TEXT PRIMARY KEY)")
 
 
+@migrations()
+def words(db: Database) -> None:
+    """Who the faces show: what the machine said, what people said, and what follows from both.
+
+    Names that faces had before came from paths; one that its frame's path does not explain becomes a word of its own.
+    """
+    db.executescript("""
+    ALTER TABLE individuals ADD COLUMN name TEXT;
+    ALTER TABLE individuals ADD COLUMN sex TEXT CHECK (sex IN ('f', 'm'));  -- empty: unknown
+    ALTER TABLE individuals ADD COLUMN born_on TEXT;  -- a date, a person's word
+    ALTER TABLE individuals ADD COLUMN born_after TEXT;
+    ALTER TABLE individuals ADD COLUMN born_before TEXT;
+    ALTER TABLE individuals ADD COLUMN died_on TEXT;
+    ALTER TABLE individuals ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0;  -- 1: made by the machine, unconfirmed
+    ALTER TABLE individuals ADD COLUMN merged_into TEXT REFERENCES individuals (id);  -- itself merged into none
+    ALTER TABLE faces ADD COLUMN unusable TEXT;  -- why it got no age; empty: usable
+    CREATE TABLE embeddings (
+        face INTEGER PRIMARY KEY NOT NULL REFERENCES faces (id),
+        identity TEXT NOT NULL,  -- version of the embedding: vectors of different versions are never compared
+        vector BLOB NOT NULL  -- float16, of unit length
+    );
+    CREATE TABLE recognitions (  -- what the machine said, never changed
+        face INTEGER NOT NULL REFERENCES faces (id),
+        identity TEXT NOT NULL,
+        verdict TEXT NOT NULL CHECK (verdict IN ('known', 'new', 'unsure')),
+        individual TEXT REFERENCES individuals (id),  -- of unsure: the likeliest, if any
+        similarity REAL,
+        runner_up TEXT REFERENCES individuals (id),
+        runner_up_similarity REAL,
+        recognised_at TEXT NOT NULL,
+        PRIMARY KEY (face, identity),
+        CHECK (verdict = 'unsure' OR individual IS NOT NULL)
+    );
+    CREATE INDEX recognitions_individual ON recognitions (individual);
+    CREATE INDEX recognitions_unsure ON recognitions (face) WHERE verdict = 'unsure';
+    CREATE TABLE words (  -- what people said: rows are only added, and each can be undone
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order
+        said_at TEXT NOT NULL,
+        who TEXT NOT NULL,
+        verb TEXT NOT NULL
+            CHECK (verb IN ('name', 'set', 'confirm', 'deny', 'merge', 'split', 'undo')),
+        individual TEXT REFERENCES individuals (id),
+        face INTEGER REFERENCES faces (id),
+        value TEXT,  -- JSON
+        undone_at TEXT
+    );
+    CREATE INDEX words_face ON words (face) WHERE face IS NOT NULL;
+    CREATE INDEX words_individual ON words (individual);
+    CREATE INDEX frames_individual ON frames (individual) WHERE individual IS NOT NULL;
+    CREATE TABLE untold (individual TEXT PRIMARY KEY);  -- whose state people changed: subscribers are to hear of it
+    """)
+    db.execute("""INSERT INTO words (said_at, who, verb, individual, face)
+        SELECT coalesce(done_at, admitted_at), 'path', 'confirm', faces.individual, faces.id
+        FROM faces JOIN frames ON frames.id = faces.frame WHERE faces.individual IS NOT NULL AND NOT (
+            faces.individual IS frames.individual
+            AND (SELECT count(*) FROM faces AS all_ WHERE all_.frame = frames.id) = 1)
+        ORDER BY faces.id""")
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:
@@ -290,12 +356,55 @@ def lock(file: Path) -> IO[str]:
     return handle
 
 
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """One transaction that may write from its beginning.
+
+    One that begins by reading is refused, without waiting, where another connection has written in between.
+    """
+    if db.conn.in_transaction:
+        with db.atomic():
+            yield
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.conn.commit()
+    except BaseException:
+        db.conn.rollback()
+        raise
+
+
+@contextmanager
+def beside(file: Path) -> Iterator[Database]:
+    """One transaction of a second writer, beside the daemon that holds the lock; it takes no frames in hand.
+
+    A database that nobody uses is brought to the program's schema first.  Raises `StoreError`.
+    """
+    if not file.is_file():
+        raise StoreError(f"there is no database {file}; `station scan` and `station run` make one")
+    try:
+        with closing(sqlite3.connect(file, timeout=PATIENCE_S)) as connection:
+            db = Database(connection)
+            _refuse_foreign(db, file)
+            if any(migrations.pending(db)):
+                upgrade(file)
+            connection.execute("PRAGMA synchronous = FULL")  # a person says it once
+            connection.execute("PRAGMA foreign_keys = ON")
+            with transaction(db):
+                yield db
+    except sqlite3.Error as error:
+        full = shutil.disk_usage(file.parent).free < LEAST_BYTES
+        why = "its disk is full: make room" if full else error
+        raise StoreError(f"nothing was changed, for the database {file} cannot be used: {why}") from error
+
+
 def open_database(file: Path, durable: bool = False) -> Database:
     """Opens or creates a database and brings it to the program's schema.  Raises `StoreError`.
 
     `durable`: what is committed survives a power cut.
     """
-    connection = sqlite3.connect(file, check_same_thread=False, timeout=10)
+    connection = sqlite3.connect(file, check_same_thread=False, timeout=PATIENCE_S)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -1,6 +1,7 @@
 """The ledger: every frame from its admission to its outcome, and what was seen.  The only SQL.
 
-One locked connection writes (`Store`), readers open their own and cannot write (`reading`).  WAL with
+One locked connection writes (`Store`), readers open their own and cannot write (`reading`); what people say is
+written by short transactions of their own commands (`station.hearing`), also while the daemon runs.  WAL with
 `synchronous=normal`: a power cut can lose the newest commits, never corrupt; a frame whose commit was lost is
 in its folder still, and is done again.  With a broker it is `full`: what was acknowledged or told must not be
 among the lost.
@@ -27,7 +28,7 @@ from station import entries
 from station.bundles import Card
 from station.domain import Frame, Lane, Message, Outcome, Reason
 from station.flow import Doorbell
-from station.schema import StoreError, lock, open_database
+from station.schema import LEAST_BYTES, StoreError, lock, open_database, transaction
 from station.shortage import Shortage, no_shortage, patient
 from station.times import iso
 
@@ -36,8 +37,6 @@ CHUNK = 64
 ALONE_AFTER, REJECTED_AFTER = 2, 4
 """Unfinished attempts after which a frame is tried alone, and after which it is rejected."""
 
-_LEAST_BYTES = 1_000_000
-"""With less free space SQLite cannot place its own files beside the database."""
 _AFRESH = """outcome = NULL, reason = NULL, detail = NULL, done_at = NULL, digest = NULL, run = NULL, attempts = 0"""
 
 
@@ -60,6 +59,10 @@ class Herald(Protocol):
 
     def tell(self, db: Database, frames: Sequence[Frame], after: int, at: str) -> None:
         """`after` is the newest estimate before them."""
+        ...
+
+    def retell(self, db: Database, at: str) -> None:
+        """Of the individuals that people's words have changed."""
         ...
 
 
@@ -91,7 +94,7 @@ class Store:
             cursor = self._db.execute("INSERT INTO runs (started_at) VALUES (?)", [iso(now)])
         except sqlite3.Error as error:
             self._claim.close()
-            full = shutil.disk_usage(file.parent).free < _LEAST_BYTES  # SQLite says only: disk I/O error
+            full = shutil.disk_usage(file.parent).free < LEAST_BYTES  # SQLite says only: disk I/O error
             why = "its disk is full: make room" if full else error
             raise StoreError(f"the database {file} cannot be used: {why}") from error
         except BaseException:
@@ -112,7 +115,7 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Database]:
         """One transaction."""
-        with self._lock, self._db.atomic():
+        with self._lock, transaction(self._db):
             yield self._db
 
     @contextmanager
@@ -285,6 +288,13 @@ class Store:
             entries.record(db, outcomes, at)
             if self._herald:
                 self._herald.tell(db, [outcome.frame for outcome in outcomes], after, at)
+
+    @patient
+    def retell(self, now: datetime) -> None:
+        """Commits what is to be told of individuals that people's words have changed."""
+        with self.writing() as db:
+            if self._herald:
+                self._herald.retell(db, iso(now))
 
     @patient
     def queue(self, messages: Iterable[Message], now: datetime) -> None:

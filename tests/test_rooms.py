@@ -24,6 +24,8 @@ ROOMS = {
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",
+        "station/people.py",
+        "station/hearing.py",
     },
     "sqlite3": {
         "station/copies.py",

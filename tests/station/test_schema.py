@@ -45,7 +45,14 @@ INSERT INTO outbox (rank, topic, payload, retained, queued_at)
     SELECT 1, 'station/x/estimates', '{"id": ' || id || '}', 0, '2026-01-02' FROM estimates;
 """
 ANNOUNCED = "INSERT INTO announced (topic) VALUES ('homeassistant/sensor/x/waiting/config');"
-ROWS = {"ledger": LEDGER, "messages": MESSAGES, "announced": ANNOUNCED}
+WORDS = """
+INSERT INTO individuals (id, first_seen_at, provisional) VALUES ('new-1', '2026-01-02', 1);
+INSERT INTO embeddings (face, identity, vector) SELECT id, 'e1', x'3c00' FROM faces;
+INSERT INTO recognitions (face, identity, verdict, individual, similarity, recognised_at)
+    SELECT id, 'e1', 'new', 'new-1', 0.4, '2026-01-02' FROM faces WHERE individual IS NULL;
+INSERT INTO words (said_at, who, verb, individual, face) SELECT '2026-01-03', 'wei', 'confirm', 'bao', id FROM faces;
+"""
+ROWS = {"ledger": LEDGER, "messages": MESSAGES, "announced": ANNOUNCED, "words": WORDS}
 """What a database of each version is filled with; a migration that adds tables adds its rows here."""
 
 
@@ -91,6 +98,25 @@ def test_a_database_of_every_earlier_version_keeps_all_its_rows_and_a_copy_of_be
     copy = tmp_path / f"station.db.before-{NAMES[NAMES.index(version) + 1]}"
     assert content(copy) == before
     assert problems(file) == problems(copy) == []
+
+
+def test_names_that_faces_had_are_kept_as_what_the_path_said_or_as_words(tmp_path: Path) -> None:
+    file = tmp_path / "station.db"
+    made(file, NAMES[NAMES.index("words") - 1])
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("INSERT INTO individuals (id, first_seen_at) VALUES ('xin', '2026-01-01')")
+        connection.execute("UPDATE faces SET individual = 'xin' WHERE id = 5")  # its path says bao
+        second = "900, 9, 1, 0, 0, 1, 1, 'xin'"
+        connection.execute(f"INSERT INTO faces (id, frame, number, x, y, width, height, individual) VALUES ({second})")
+    before = content(file)["faces"]
+    with Store(file, NOW) as store:
+        store.end_run(NOW)
+    after = content(file)
+    assert [face["individual"] for face in after["faces"]] == [face["individual"] for face in before]
+    said = [(word["verb"], word["individual"], word["face"], word["undone_at"]) for word in after["words"]]
+    assert said == [("confirm", "xin", 5, None), ("confirm", "xin", 900, None)]
+    assert not [word for word in after["words"] if word["said_at"] > "2026-01-02"]
+    assert all(row["provisional"] == 0 and row["merged_into"] is None for row in after["individuals"])
 
 
 def test_a_database_of_this_version_and_a_new_one_are_not_copied(tmp_path: Path) -> None:
