@@ -24,6 +24,7 @@ ROOMS = {
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",
+        "station/logbook.py",
         "station/people.py",
         "station/hearing.py",
     },
