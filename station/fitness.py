@@ -65,6 +65,11 @@ class Surroundings:
     throttled: int | None = None
     """How often they were slowed down by heat."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether others used enough to explain something."""
+        return self.others is not None and self.others > CROWDED
+
 
 @dataclass(frozen=True, slots=True)
 class BoxClock:
@@ -111,6 +116,8 @@ class Baseline:
     identity: Identity
     rates: Mapping[str, Rate]
     form: str
+    crowded: bool = False
+    """Other programs used the box too: the next self-check that has it to itself takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,8 @@ def baseline_of(text: str) -> Baseline:
     """From the JSON of the self-check that became one."""
     raw: dict[str, Any] = json.loads(text)["measured"]
     rates = {name: Rate(**rate) for name, rate in raw["rates"].items()}
-    return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"])
+    crowded = Surroundings(**raw["surroundings"]).crowded
+    return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"], crowded)
 
 
 def shares(measured: Measured, baseline: Baseline | None) -> dict[str, float]:
@@ -160,16 +168,28 @@ def judge(measured: Measured, baseline: Baseline | None, record_baseline: bool =
     found = shares(measured, baseline)
     low = tuple(name for name, share in found.items() if share < WORSE)
     wrong = tuple(_wrong(measured))
-    changes = measured.identity.changes(baseline.identity) if baseline else ()
-    fresh = baseline is None or bool(changes) or record_baseline
-    becomes = fresh and not wrong and not measured.beside
+    why = _why_anew(measured, baseline, record_baseline)
+    becomes = bool(why) and not wrong and not measured.beside
     worse = () if record_baseline or (measured.beside and measured.busy) else low
     check = Selfcheck(
         measured, baseline.at if baseline else None, found, worse, wrong,
-        causes=tuple(_causes(measured, baseline, changes)) if low else (), remarks=(), becomes_baseline=becomes,
+        causes=tuple(_causes(measured, baseline, low)) if low else (), remarks=(), becomes_baseline=becomes,
         ok=not worse and not wrong,
     )  # fmt: skip
-    return replace(check, remarks=tuple(_remarks(check, changes, low)))
+    return replace(check, remarks=tuple(_remarks(check, why, low)))
+
+
+def _why_anew(measured: Measured, baseline: Baseline | None, asked: bool) -> str:
+    """Why later self-checks are to be compared with this one; empty: they are not."""
+    if baseline is None:
+        return "it is the first"
+    if changes := measured.identity.changes(baseline.identity):
+        return ", ".join(changes)
+    if asked:
+        return "as asked for"
+    if baseline.crowded and not measured.surroundings.crowded:
+        return "when the one before was taken, other programs used the box too"
+    return ""
 
 
 def _wrong(measured: Measured) -> Iterator[str]:
@@ -179,23 +199,24 @@ def _wrong(measured: Measured) -> Iterator[str]:
     yield from measured.failed
 
 
-def _causes(measured: Measured, baseline: Baseline | None, changes: tuple[str, ...]) -> Iterator[str]:
+def _causes(measured: Measured, baseline: Baseline | None, low: tuple[str, ...]) -> Iterator[str]:
     around = measured.surroundings
     if measured.beside and measured.busy:
         yield "the station was at work meanwhile"
-    elif around.others is not None and around.others > CROWDED:
+    elif around.others is not None and around.crowded:
         load = "" if around.load_before is None else f" (load {around.load_before:.1f} before)"
         yield f"other programs used {around.others:.0%} of the processor meanwhile{load}"
     if around.throttled:
         yield f"the processor was slowed down by heat {around.throttled} times: see to its fan and its place"
     if around.frequency is not None and around.frequency < SLOWED:
         yield f"its cores ran at {around.frequency:.0%} of their highest frequency: heat, or saving power"
-    if baseline and measured.form != baseline.form:
+    if baseline and measured.form != baseline.form and set(low) & set(_OF_THE_BUNDLE):
         yield f"the model runs {measured.form}, was {baseline.form}"
-    yield from changes
+    if baseline:  # of another bundle only what does not depend on it is compared
+        yield from replace(measured.identity, bundle=baseline.identity.bundle).changes(baseline.identity)
 
 
-def _remarks(check: Selfcheck, changes: tuple[str, ...], low: tuple[str, ...]) -> Iterator[str]:
+def _remarks(check: Selfcheck, why: str, low: tuple[str, ...]) -> Iterator[str]:
     measured, around = check.measured, check.measured.surroundings
     if measured.beside:
         yield "measured beside a running station: no figures for a baseline"
@@ -203,18 +224,11 @@ def _remarks(check: Selfcheck, changes: tuple[str, ...], low: tuple[str, ...]) -
     if low and not check.causes:
         yield "nothing that can be seen from here explains it"
     if check.becomes_baseline:
-        why = (
-            ", ".join(changes)
-            if check.baseline_at and changes
-            else "as asked for"
-            if check.baseline_at
-            else "the first"
-        )
-        yield f"recorded as the baseline of this box ({why})"
-        if around.others is not None and around.others > CROWDED:
+        yield f"recorded as the baseline of this box: {why}"
+        if around.others is not None and around.crowded:
             yield (
-                f"other programs used {around.others:.0%} of the processor meanwhile: record the baseline anew with "
-                "--record-baseline when the box is quiet"
+                f"other programs used {around.others:.0%} of the processor meanwhile: the next self-check that has "
+                "the box to itself becomes the baseline"
             )
     elif check.baseline_at is None:
         yield "there is no baseline yet: run it once while the station stands still"

@@ -27,6 +27,7 @@ RUNS, RUN_S = 5, 0.3
 SMALL_BATCH = 4
 """Faces in a batch that a live picture may have to wait for."""
 _PICTURES, _DRAWN_PX, _ENLARGED, _REPEATED = 4, 400, 4, 2
+_CROP_PX = 224
 _SCRATCH = ".selfcheck-"
 
 Unit = Callable[[], int]
@@ -75,12 +76,12 @@ def model(ages: Ages, faces: int) -> Unit:
 
 
 @contextmanager
-def decoding(input_px: int, workers: int) -> Iterator[Unit]:
-    """JPEG bytes to a crop, on as many threads as the Line has: drawn pictures, the same on every box."""
+def decoding(workers: int) -> Iterator[Unit]:
+    """JPEG bytes to a crop, on as many threads as the Line has: the same drawn pictures for every bundle."""
     pictures = _drawn() * _REPEATED
 
     def crop(data: bytes) -> None:
-        Picture(data).crops([WHOLE], input_px)
+        Picture(data).crops([WHOLE], _CROP_PX)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="selfcheck") as pool:
 

@@ -179,7 +179,7 @@ class Bench:
             found[SMALL] = lambda: nullcontext(probes.model(ages, small))
             if not self._traffic:
                 found[MODEL] = lambda: nullcontext(probes.model(ages, read.line.batch_faces))
-            found[DECODE] = partial(probes.decoding, ages.card.input_px, read.line.workers)
+        found[DECODE] = partial(probes.decoding, read.line.workers)
         durable = bool(read.mqtt.host)
         return found | {COMMITS: partial(probes.committing, read.station.database, durable, self._now)}
 

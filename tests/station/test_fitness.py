@@ -44,7 +44,7 @@ WELL = Measured(
 def test_the_first_one_becomes_the_baseline() -> None:
     check = judge(WELL, None)
     assert check.ok and check.becomes_baseline
-    assert "recorded as the baseline of this box (the first)" in check.remarks
+    assert "recorded as the baseline of this box: it is the first" in check.remarks
 
 
 def test_a_baseline_comes_back_from_its_report() -> None:
@@ -117,6 +117,11 @@ def test_rates_of_another_bundle_are_not_compared_but_those_of_the_box_are() -> 
     assert check.ok and check.becomes_baseline
 
 
+def test_another_bundle_is_no_reason_for_slower_decoding() -> None:
+    other = replace(WELL, identity=replace(BOX, bundle="pandas-2"), form="as exported", rates=rates(decode=100.0))
+    assert judge(other, BASELINE).causes == ()
+
+
 def test_a_person_may_say_that_this_is_what_the_box_can_do() -> None:
     check = judge(SLOW, BASELINE, record_baseline=True)
     assert check.ok and check.becomes_baseline
@@ -151,7 +156,13 @@ def test_where_nothing_explains_it_that_is_said() -> None:
 def test_a_baseline_of_a_crowded_box_is_recorded_with_a_warning() -> None:
     check = judge(replace(WELL, surroundings=Surroundings(3.0, 0.5, None, None)), None)
     assert check.becomes_baseline
-    assert any("--record-baseline when the box is quiet" in remark for remark in check.remarks)
+    assert any("the next self-check that has the box to itself" in remark for remark in check.remarks)
+
+
+def test_a_quiet_box_takes_the_place_of_a_crowded_one_as_baseline() -> None:
+    crowded = baseline_of(judge(replace(WELL, surroundings=Surroundings(3.0, 0.5, None, None)), None).json())
+    assert judge(WELL, crowded).becomes_baseline
+    assert not judge(replace(WELL, surroundings=Surroundings(3.0, 0.5, None, None)), crowded).becomes_baseline
 
 
 def test_a_full_disk_a_clock_set_back_and_one_that_nobody_sets_are_told() -> None:

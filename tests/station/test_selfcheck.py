@@ -115,7 +115,7 @@ def test_a_bundle_that_fails_its_golden_check_is_recorded_as_wrong(read: Setting
     bad = tiny_bundle(tmp_path / "bundles" / "bad", golden_is_wrong=True)
     check = checked(read.model_copy(update={"station": read.station.model_copy(update={"bundle": bad})}))
     assert not check.ok and "fails its golden check" in check.wrong[0]
-    assert set(check.measured.rates) == {COMMITS}
+    assert set(check.measured.rates) == {DECODE, COMMITS}
     assert [past["ok"] for past in logbook.past(read.station.database, 10)] == [False]
 
 
@@ -183,7 +183,7 @@ def test_a_rate_is_the_median_of_runs_without_the_waiting() -> None:
 
 def test_every_probe_does_real_work(bundle: Path, tmp_path: Path) -> None:
     assert model(Ages(bundle, "cpu"), 3)() == 3
-    with decoding(32, 2) as unit:
+    with decoding(2) as unit:
         assert unit() == 8
     with committing(tmp_path / "station.db", True, NOW) as unit:
         assert unit() == unit() == 1
