@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from station import history
 from station.ages import Ages
 from station.domain import WHOLE, Lane
 from station.fitness import Rate
@@ -28,7 +30,7 @@ SMALL_BATCH = 4
 """Faces in a batch that a live picture may have to wait for."""
 _PICTURES, _DRAWN_PX, _ENLARGED, _REPEATED = 4, 400, 4, 2
 _CROP_PX = 224
-_SCRATCH = ".selfcheck-"
+_SCRATCH, _DATABASE = ".selfcheck-", "scratch.db"
 
 Unit = Callable[[], int]
 """A piece of work; how many it did."""
@@ -100,9 +102,10 @@ def _drawn() -> list[bytes]:
 @contextmanager
 def committing(database: Path, durable: bool, now: datetime) -> Iterator[Unit]:
     """A frame admitted, in a transaction of its own, to a database of its own on the same disk."""
+    _sweep(database.parent)
     with (
         TemporaryDirectory(prefix=_SCRATCH, dir=database.parent) as scratch,
-        Store(Path(scratch) / "scratch.db", now, durable=durable) as store,
+        Store(Path(scratch) / _DATABASE, now, durable=durable) as store,
     ):
         numbers = count()
 
@@ -111,3 +114,10 @@ def committing(database: Path, durable: bool, now: datetime) -> Iterator[Unit]:
             return store.admit([Candidate("selfcheck", f"/{number}.jpg", 1, number, None, Lane.BACKLOG)], now)
 
         yield unit
+
+
+def _sweep(folder: Path) -> None:
+    """What a power cut left of a self-check is nobody's."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        if history.user_of(left / _DATABASE) is None:
+            shutil.rmtree(left, ignore_errors=True)

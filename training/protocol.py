@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from training import fed, networks, throughput
+from training.bench import Source
 from training.fed import Feeding
 from training.results import Speed
 from training.throughput import PAPER, Clock, Form, Precision, Preset, precisions
@@ -116,7 +117,7 @@ class Run:
     def _network(
         self, name: str, todo: Sequence[tuple[Precision, tuple[Preset, bool]]], share: _Share
     ) -> Iterator[Row]:
-        form = Form.of(networks.build(name, networks.SCRATCH, self.asked.input_px), self.asked.device)
+        form = Form.of(Source(name, networks.SCRATCH, self.asked.input_px).build(), self.asked.device)
         for precision, (preset, main) in todo:
             alone = self._alone(form, precision, preset, share)
             if alone:

@@ -45,8 +45,9 @@ def qps(wish: Wish, now: datetime, say: Say) -> Speeds:
     known = accuracy.of_study(wish.study) if wish.study else None
     device = bench.device(wish.device, ALONE)
     plan = PLANS[wish.preset](device)
-    feeding = _feeding(wish, plan, say)
     named = wish.networks or (known.networks if known else networks.STUDY_NETWORKS)
+    networks.check(named)
+    feeding = _feeding(wish, plan, say)
     asked = Asked(named, device, plan, feeding, wish.input_px or (known.input_px if known else None))
     run = Run(asked, say)
     found = Speeds(_machine(device, feeding), plan, feeding.album.says if feeding else None, known, now.isoformat())

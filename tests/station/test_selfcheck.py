@@ -190,6 +190,15 @@ def test_every_probe_does_real_work(bundle: Path, tmp_path: Path) -> None:
     assert list(tmp_path.glob(".selfcheck-*")) == []
 
 
+def test_what_a_power_cut_left_of_one_is_cleared_and_what_another_uses_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".selfcheck-left").mkdir()
+    (tmp_path / ".selfcheck-left" / "scratch.db").write_bytes(b"half")
+    with committing(tmp_path / "station.db", False, NOW), committing(tmp_path / "station.db", False, NOW) as unit:
+        assert len(list(tmp_path.glob(".selfcheck-*"))) == 2
+        assert unit() == 1
+    assert list(tmp_path.glob(".selfcheck-*")) == []
+
+
 @pytest.fixture
 def running(box: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "station", "run", "--config", str(box / "station.toml")]

@@ -142,6 +142,19 @@ def test_a_folder_without_results_is_refused_before_anything_is_measured(
     assert "results.json cannot be read" in capsys.readouterr().err
 
 
+def test_a_network_that_is_not_there_is_told_before_any_other_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["qps", "--backbones", "resnet18,resnet81", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("there is no network called resnet81")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_does_not_take_so_small_a_picture_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["qps", "--backbones", "timm:inception_v3", "--input-px", "32", "--device", "cpu"]) == 2
+    assert "does not take pictures of 32 pixels" in capsys.readouterr().err
+
+
 def test_results_that_are_damaged_are_refused(tmp_path: Path) -> None:
     (tmp_path / accuracy.RESULTS).write_text('{"data": []}')
     with pytest.raises(StudyError, match="not what a study writes"):
