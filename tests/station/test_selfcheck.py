@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -141,6 +142,20 @@ def test_beside_a_station_only_small_batches_are_run_and_no_baseline_is_made(rea
     assert check.ok
     assert set(check.measured.rates) == {SMALL, DECODE, COMMITS}
     assert check.measured.beside and not check.becomes_baseline
+
+
+def test_beside_a_station_the_model_runs_in_the_form_that_was_found_before(read: Settings, box: Path) -> None:
+    checked(read)
+    [kept] = (box / "cache").rglob("choice.json")
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"form": "channels-last"}))
+    with closing(lock(read.station.database)):
+        assert checked(read).measured.form == "channels-last"
+
+
+def test_beside_a_station_no_form_is_looked_for(read: Settings, box: Path) -> None:
+    with closing(lock(read.station.database)):
+        assert checked(read).measured.form == "as exported"
+    assert not (box / "cache").exists()
 
 
 def test_beside_a_station_no_baseline_can_be_asked_for(read: Settings) -> None:
