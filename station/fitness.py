@@ -14,6 +14,8 @@ WORSE = 0.8
 """Below this share of the baseline a rate is worth a word."""
 CROWDED, SLOWED = 0.2, 0.7
 """The share of the cores in others' use, and the share of the highest frequency, that explain something."""
+BACK_S = 5
+"""The clock is corrected by a little now and then."""
 MODEL, SMALL, DECODE, COMMITS = "model", "model_small", "decode", "commits"
 NAMES = {
     MODEL: "model, full batches",
@@ -240,7 +242,7 @@ def _beware(measured: Measured) -> Iterator[str]:
         if free < measured.wanted_mb:
             yield f"{free:.0f} MB are free for the {name}, {measured.wanted_mb:.0f} are wanted: make room on its disk"
     clock = measured.clock
-    if clock.behind_s:
+    if clock.behind_s is not None and clock.behind_s > BACK_S:
         yield (
             f"the clock says {measured.at}, but something was written down at {clock.newest_at}: it was set back by "
             f"{clock.behind_s:.0f} s or more, or was ahead then"

@@ -102,6 +102,7 @@ class Bench:
         self._read = read
         self._now = now
         self._traffic = traffic
+        self._clock = _clock(read.station.database, now)  # at once: a running station goes on writing
         self._load = machine.load()
         self._spent = machine.spent()
         self._done = traffic.done() if traffic else 0
@@ -140,7 +141,7 @@ class Bench:
             form=ages.choice.form if ages else "", rates=rates,
             golden_off_years=ages.golden.off_years(ages.run) if ages else None, failed=tuple(self._failed),
             left_out=tuple(self._left_out), beside=self._traffic is not None, busy=self._busy(), free_mb=free_mb(read),
-            wanted_mb=read.health.free_mb, clock=_clock(read.station.database, self._now),
+            wanted_mb=read.health.free_mb, clock=self._clock,
             surroundings=self._surroundings(),
         )  # fmt: skip
 

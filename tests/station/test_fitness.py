@@ -173,6 +173,11 @@ def test_a_full_disk_a_clock_set_back_and_one_that_nobody_sets_are_told() -> Non
     assert "has it a time server" in told
 
 
+def test_a_clock_that_is_corrected_by_a_little_is_not_worth_a_word() -> None:
+    late = BoxClock("2026-06-01T12:00:02+00:00", 2.0, True)
+    assert judge(replace(WELL, clock=late), BASELINE).remarks == ()
+
+
 def test_the_terminal_shows_rates_shares_and_why() -> None:
     told = "\n".join(lines(judge(replace(SLOW, surroundings=Surroundings(3.0, 0.5, None, None)), BASELINE)))
     assert "50% of the baseline" in told
