@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import logging
 import os
 import sys
@@ -38,6 +39,8 @@ app.add_typer(individuals.app, name="individuals")
 app.add_typer(faces.app, name="faces")
 app.add_typer(export.app, name="export")
 app.command(epilog=census.EXAMPLE)(census.census)
+SELFCHECKS = 50
+"""So many of the newest are listed."""
 
 
 @app.command(epilog="Example: `station run --config /etc/station/station.toml`")
@@ -78,6 +81,34 @@ def health(
     report = web.report(settings.load(config), now())
     terminal.health(report, form.value)
     raise typer.Exit(bool(report["problems"]))
+
+
+@app.command(epilog="Example: `station selfcheck --config /etc/station/station.toml`")
+def selfcheck(
+    config: Config = Path("config/station.toml"),
+    record_baseline: Annotated[
+        bool, typer.Option("--record-baseline", help="from now on compare with what the box does today")
+    ] = False,
+    past: Annotated[bool, typer.Option("--history", help="measure nothing: list the self-checks of before")] = False,
+    form: Annotated[View, typer.Option("--format", help="table or json")] = View.TABLE,
+) -> None:
+    """Measure how fast this box is and compare it with what it could do; status 1: slower than 0.8 of it, or wrong.
+
+    Beside a running station, live pictures go first, and the figures become no baseline.
+    """
+    from station import fitness, logbook, settings  # noqa: PLC0415
+
+    read = settings.load(config)
+    if past:
+        checks = logbook.past(read.station.database, SELFCHECKS)
+        typer.echo(json.dumps(checks) if form == View.JSON else "\n".join(fitness.listed(checks)))
+        return
+    from station import selfcheck  # noqa: PLC0415  torch takes seconds to import
+
+    selfcheck.be_nice_beside_a_station(read)
+    check = selfcheck.selfcheck(read, now(), record_baseline)
+    typer.echo(check.json() if form == View.JSON else "\n".join(fitness.lines(check)))
+    raise typer.Exit(not check.ok)
 
 
 @app.command(epilog="Example: `station scan /media/card --camera ridge --model models/current --db station.db`")

@@ -127,22 +127,28 @@ class Ages:
         Live batches go on meanwhile.  What was found is kept in `cache`, for this program, device and libraries;
         None: nowhere.  When `stopped` says so, it ends, and what runs goes on running.
         """
-        memory = self._memory(cache)
-        trial = Trial(self.golden, self.golden.batch(self._trial_size()), self.turns.turn, stopped=stopped)
-        makers = self._makers(memory)
-        known = memory.read()
-        form = prepare.remembered(known, makers, trial) if known else None
-        if known and form:
-            self.form, self.choice = form, known
-        else:
+        if not self.recall(cache):
+            memory = self._memory(cache)
             memory.forget()
-            self.form, self.choice = prepare.fastest(self._exported, makers, trial)
+            self.form, self.choice = prepare.fastest(self._exported, self._makers(memory), self._trial(stopped))
             if not stopped():
                 memory.write(self.choice)
         return self.choice
 
+    def recall(self, cache: Path | None) -> bool:
+        """Puts the form of last time to use, where one is remembered and still gives the golden outputs."""
+        memory = self._memory(cache)
+        known = memory.read()
+        form = prepare.remembered(known, self._makers(memory), self._trial()) if known else None
+        if known and form:
+            self.form, self.choice = form, known
+        return form is not None
+
     def _memory(self, cache: Path | None) -> Memory:
         return Memory(cache, self._file, (*versions(self._program.device), str(installed())))
+
+    def _trial(self, stopped: Callable[[], bool] = lambda: False) -> Trial:
+        return Trial(self.golden, self.golden.batch(self._trial_size()), self.turns.turn, stopped=stopped)
 
     def _makers(self, memory: Memory) -> dict[str, Maker]:
         """How each form is made, the one that wins most often first."""

@@ -56,7 +56,7 @@ class Golden:
         needed = (len(inputs), len(card.bins_years))
         if wanted.shape != needed:
             raise BundleError(f"{bundle / GOLDEN} holds {wanted.shape} golden outputs where {needed} are needed")
-        if card.identity and embedding.shape != (len(inputs), card.identity.size):
+        if card.identity and embedding is not None and embedding.shape != (len(inputs), card.identity.size):
             raise BundleError(
                 f"{bundle / GOLDEN} holds embeddings {embedding.shape} where the card says {card.identity.size}"
             )

@@ -345,6 +345,21 @@ def censuses(db: Database) -> None:
     """)
 
 
+@migrations()
+def selfchecks(db: Database) -> None:
+    """How fast the station found itself to be."""
+    db.executescript("""
+    CREATE TABLE selfchecks (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        report TEXT NOT NULL,  -- JSON
+        ok INTEGER NOT NULL,
+        baseline INTEGER NOT NULL  -- 1: later ones are compared with it, until there is a newer one
+    );
+    CREATE INDEX selfchecks_baseline ON selfchecks (id) WHERE baseline;
+    """)
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

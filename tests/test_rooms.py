@@ -26,6 +26,7 @@ ROOMS = {
         "station/vitals.py",
         "station/herald.py",
         "station/doctor.py",
+        "station/logbook.py",
         "station/people.py",
         "station/place.py",
         "station/profiles.py",

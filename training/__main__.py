@@ -1,4 +1,4 @@
-"""The command `training`: labelled faces in; bundles, studies and lighter manifests out."""
+"""The command `training`: labelled faces in; bundles, studies, speeds and lighter manifests out."""
 
 from __future__ import annotations
 
@@ -93,7 +93,25 @@ def _subset(args: argparse.Namespace) -> None:
     sys.stdout.write(summary(cut(args.manifest, args.out, rules, _say), args.out))
 
 
-_COMMANDS = {"fit": _fit, "study": _study, "identity": _identity, "evaluate": _evaluate, "subset": _subset}
+def _qps(args: argparse.Namespace) -> None:
+    from training.networks import STUDY_NETWORKS  # noqa: PLC0415
+    from training.qps import Wish, qps, redrawn  # noqa: PLC0415
+    from training.report.speeds import draw, table  # noqa: PLC0415
+
+    if args.redraw and not args.out:
+        raise StationError("what is to be drawn again? name the folder of what was measured with --out")
+    wish = Wish(
+        networks=STUDY_NETWORKS if args.backbones == ["all"] else args.backbones, device=args.device,
+        preset=args.preset, jpeg=args.input == "jpeg", manifest=args.manifest, study=args.study,
+        input_px=args.input_px, out=args.out,
+    )  # fmt: skip
+    found = redrawn(args.out, args.study) if args.redraw else qps(wish, _now(), _say)
+    sys.stdout.write(table(found, args.out))
+    if args.out:
+        draw(found, args.out)
+
+
+_COMMANDS = {"fit": _fit, "study": _study, "identity": _identity, "evaluate": _evaluate, "qps": _qps, "subset": _subset}
 
 
 def _source(args: argparse.Namespace) -> Source:

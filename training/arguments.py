@@ -47,6 +47,15 @@ _SUBSET = """\
 example:
   training subset all.csv --out lite.csv --smallest-px 80 --burst-s 60 --most-a-year 20
 """
+_QPS = """\
+example:
+  training qps
+  training qps --preset paper --device cuda --study study --input jpeg --out speeds
+  training qps --redraw --study study --out speeds
+
+Speed does not depend on weights: networks are measured with random ones, in the form that they are served in.
+quick ends within a minute on two cores; paper takes minutes on a large GPU and days on a small processor.
+"""
 
 OFF = "off"
 
@@ -193,6 +202,28 @@ def _add_subset(subset: argparse.ArgumentParser) -> None:
         rules.add_argument(f"--{name}", type=_rule, metavar=metavar, help=says)
 
 
+def _add_qps(qps: argparse.ArgumentParser) -> None:
+    qps.add_argument(
+        "--backbones", type=_names, metavar="all|NAME,...", help="networks (default: those of the study, else all)"
+    )
+    qps.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1")
+    qps.add_argument("--preset", choices=("paper", "quick"), default="quick", help="how long is measured")
+    qps.add_argument(
+        "--input", choices=("tensor", "jpeg"), default="tensor", help="jpeg: measure from JPEG bytes too, beside it"
+    )
+    qps.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="whose pictures are fed as JPEG (default: drawn ones)"
+    )
+    qps.add_argument("--study", type=Path, metavar="DIR", help="a study's folder, for the errors of its networks")
+    qps.add_argument(
+        "--input-px", type=_count, metavar="N", help="side of the crops (default: the study's, else the network's own)"
+    )
+    qps.add_argument("--out", type=Path, metavar="DIR", help="write qps.csv, qps.json and the plot qps.svg here")
+    qps.add_argument(
+        "--redraw", action="store_true", help="measure nothing: draw what lies in --out, with --study anew"
+    )
+
+
 _COMMANDS = (
     ("fit", "fit an age model on manifests and write a bundle", _FIT + _MANIFESTS, _add_fit, "no bundle was written"),
     (
@@ -210,6 +241,7 @@ _COMMANDS = (
         "no bundle was written",
     ),
     ("evaluate", "measure a bundle on a manifest", _EVALUATE, _add_evaluate, "nothing was measured"),
+    ("qps", "measure how fast networks are on this machine", _QPS, _add_qps, "what was measured is in the tables"),
     ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),
 )
 

@@ -47,6 +47,13 @@ def _cut(row: Row, input_px: int, margin: float) -> Crop | str:
         return str(error)
 
 
+def cut_out(data: bytes, box: PixelBox | None, input_px: int, margin: float) -> Pixels:
+    """The face alone, uint8 3 x S x S.  Raises `BadPicture`."""
+    picture = Picture(data)
+    pixels: Pixels = picture.crops([_fractions(box, picture)], input_px, margin)[0]
+    return pixels
+
+
 def _fractions(box: PixelBox | None, picture: Picture) -> Box:
     if box is None:
         return WHOLE

@@ -7,7 +7,7 @@ A network of its own kind is one entry of `REGISTRY`; any other name is looked u
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from training.weights import PRETRAINED, SCRATCH, WeightsError
 
 __all__ = [
     "PRETRAINED", "REGISTRY", "SCRATCH", "STUDY_NETWORKS", "Backbone", "NetworkError", "Size", "WeightsError",
-    "build", "size",
+    "build", "check", "size",
 ]  # fmt: skip
 
 REGISTRY: Mapping[str, Callable[[str, str], Architecture]] = {
@@ -160,16 +160,28 @@ def size(backbone: Backbone) -> Size:
     return Size(sum(p.numel() for p in form.parameters()), counter.get_total_flops() // 2)
 
 
+def check(names: Iterable[str]) -> None:
+    """Raises `NetworkError` where one of them is no network's; none is built."""
+    for name in names:
+        _maker(name)
+
+
 def _create(name: str, weights: str) -> Architecture:
+    make, plain = _maker(name)
+    return make(plain, weights)
+
+
+def _maker(name: str) -> tuple[Callable[[str, str], Architecture], str]:
+    """Who creates it, and under what name."""
     if name in REGISTRY:
-        return REGISTRY[name](name, weights)
+        return REGISTRY[name], name
     library, colon, plain = name.rpartition(":")
     if colon and library not in _LIBRARIES:
         raise NetworkError(f"{name}: networks come from {' and '.join(_LIBRARIES)}, not from {library}")
     asked = [_LIBRARIES[library]] if colon else list(_LIBRARIES.values())
     for candidate in asked:
         if candidate.knows(plain):
-            return candidate.create(plain, weights)
+            return candidate.create, plain
     raise _unknown(name, sorted({*REGISTRY, *(known for candidate in asked for known in candidate.names())}))
 
 

@@ -45,6 +45,8 @@ class Speed:
     runs: int
     batch: int
     device: str
+    peak_mb: float | None = None
+    """The most memory meanwhile: on a card what was allocated there, else that of the process; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

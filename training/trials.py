@@ -11,7 +11,7 @@ import torch
 
 from station import species
 from station.bundles import Figure
-from training import fit, parts, throughput
+from training import fit, parts
 from training.bench import Source
 from training.calibrate import Unseen, joined
 from training.evaluation import judge
@@ -24,6 +24,7 @@ from training.parts import Answer, Course, Part
 from training.plan import Plan
 from training.results import Protocol, Speed, Study, Trial
 from training.stages import stages_for
+from training.throughput import PAPER, QUICK, Form, Precision, describe, measure
 
 
 def collected(plan: Plan, folder: Path, laid: Mapping[str, Laid], sizes: Mapping[str, Size], now: datetime) -> Study:
@@ -95,8 +96,9 @@ def _at_random(plan: Plan, folder: Path, laid: Laid, course: Course, judged: Jud
 
 
 def _speed(source: Source, device: torch.device) -> Speed:
-    preset = throughput.PAPER if device.type == "cuda" else throughput.QUICK
-    return throughput.measure(source.build(), device, preset, bf16=device.type == "cuda")
+    on_card = device.type == "cuda"
+    preset, precision = (PAPER, Precision.BF16) if on_card else (QUICK, Precision.FLOAT32)
+    return measure(Form.of(source.build(), device), preset, precision)
 
 
 def _chosen(trials: Sequence[Trial], data: str) -> Trial | None:
@@ -113,7 +115,7 @@ def _protocol(plan: Plan, laid: Mapping[str, Laid], now: datetime) -> Protocol:
         batch=plan.schedule.batch,
         seed=plan.schedule.seed,
         input_px=next(iter(laid.values())).described.known.crops.shape[-1],
-        device=throughput.describe(next(iter(laid.values())).bench.device),
+        device=describe(next(iter(laid.values())).bench.device),
         libraries=fit.libraries(),
         recipe=plan.schedule.in_words(),
         created_at=now.isoformat(timespec="seconds"),

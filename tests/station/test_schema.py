@@ -52,7 +52,8 @@ INSERT INTO recognitions (face, identity, verdict, individual, similarity, recog
     SELECT id, 'e1', 'new', 'new-1', 0.4, '2026-01-02' FROM faces WHERE individual IS NULL;
 INSERT INTO words (said_at, who, verb, individual, face) SELECT '2026-01-03', 'wei', 'confirm', 'bao', id FROM faces;
 """
-ROWS = {"ledger": LEDGER, "messages": MESSAGES, "announced": ANNOUNCED, "words": WORDS}
+SELFCHECKS = "INSERT INTO selfchecks (at, report, ok, baseline) VALUES ('2026-01-02', '{}', 1, 1);"
+ROWS = {"ledger": LEDGER, "messages": MESSAGES, "announced": ANNOUNCED, "words": WORDS, "selfchecks": SELFCHECKS}
 """What a database of each version is filled with; a migration that adds tables adds its rows here."""
 
 

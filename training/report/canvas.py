@@ -43,10 +43,12 @@ class Drawing:
 
 
 @contextmanager
-def drawing(name: str, says: str, height_in: float = 3.3, sides: int = 1) -> Iterator[Drawing]:
+def drawing(
+    name: str, says: str, height_in: float = 3.3, sides: int = 1, width_in: float = WIDTH_IN
+) -> Iterator[Drawing]:
     """`name` is unique within a page; `says` is read aloud in the drawing's stead."""
     with style.context([_LOOK, {"svg.hashsalt": name}], after_reset=True):
-        sheet = Sheet(figsize=(WIDTH_IN, height_in), layout="constrained")
+        sheet = Sheet(figsize=(width_in, height_in), layout="constrained")
         drawn = Drawing(tuple(sheet.subplots(1, sides, squeeze=False)[0]))
         yield drawn
         file = io.StringIO()

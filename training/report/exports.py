@@ -36,7 +36,7 @@ _DECIMALS = 6
 def results_csv(study: Study) -> str:
     """Best first on each data set; the columns of figures are those that any trial has."""
     names = dict.fromkeys(name for trial in study.trials for name in trial.figures)
-    return _csv({**_described(study, trial), **_wide(trial, names)} for d in study.data for trial in study.on(d.name))
+    return csv_of({**_described(study, trial), **_wide(trial, names)} for d in study.data for trial in study.on(d.name))
 
 
 def _described(study: Study, trial: Trial) -> dict[str, Cell]:
@@ -50,7 +50,7 @@ def _described(study: Study, trial: Trial) -> dict[str, Cell]:
         "individuals": len(np.unique(trial.judged.individuals)),
         "parameters": trial.size.parameters,
         "macs": trial.size.macs,
-        "fitting_s": _round(trial.fitting_s),
+        "fitting_s": rounded(trial.fitting_s),
         **_speed(trial.speed),
     }
 
@@ -66,15 +66,15 @@ def _wide(trial: Trial, names: Iterable[str]) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     for name in (*names, "random_split_mae_years"):
         figure = trial.random_split_mae_years if name == "random_split_mae_years" else trial.figures.get(name)
-        cells[name] = None if figure is None else _round(figure.value)
-        cells[f"{name}_low"] = None if figure is None else _round(figure.low)
-        cells[f"{name}_high"] = None if figure is None else _round(figure.high)
+        cells[name] = None if figure is None else rounded(figure.value)
+        cells[f"{name}_low"] = None if figure is None else rounded(figure.low)
+        cells[f"{name}_high"] = None if figure is None else rounded(figure.high)
     return cells
 
 
 def folds_csv(study: Study) -> str:
     """The splits, the same for every network."""
-    return _csv(
+    return csv_of(
         {"data": data.name, **_face(data, row), "fold": int(data.fold[row])}
         for data in study.data
         for row in range(len(data.fold))
@@ -86,13 +86,13 @@ def _face(data: DataSet, row: int) -> dict[str, Cell]:
     return {
         "path": known.rows[row].path.as_posix(),
         "individual": str(known.individuals[row]),
-        "age_years": _round(known.ages_years[row]),
+        "age_years": rounded(known.ages_years[row]),
     }
 
 
 def out_of_fold_csv(study: Study) -> str:
     """Every estimate of every trial; `low_90_years` and the like are ends of conformal intervals."""
-    return _csv(row for data in study.data for trial in study.on(data.name) for row in _estimates(data, trial))
+    return csv_of(row for data in study.data for trial in study.on(data.name) for row in _estimates(data, trial))
 
 
 def _estimates(data: DataSet, trial: Trial) -> Iterator[dict[str, Cell]]:
@@ -101,11 +101,11 @@ def _estimates(data: DataSet, trial: Trial) -> Iterator[dict[str, Cell]]:
         cells = {
             "data": data.name, "network": trial.network, "loss": trial.loss, "weights": trial.weights,
             **_face(data, row), "fold": int(judged.fold[row]),
-            "estimate_years": _round(judged.estimates_years[row]), "sd_years": _round(judged.sd_years[row]),
+            "estimate_years": rounded(judged.estimates_years[row]), "sd_years": rounded(judged.sd_years[row]),
         }  # fmt: skip
         for place, level in enumerate(LEVELS):
-            cells[f"low_{100 * level:.0f}_years"] = _round(judged.low_years[row, place])
-            cells[f"high_{100 * level:.0f}_years"] = _round(judged.high_years[row, place])
+            cells[f"low_{100 * level:.0f}_years"] = rounded(judged.low_years[row, place])
+            cells[f"high_{100 * level:.0f}_years"] = rounded(judged.high_years[row, place])
         yield cells
 
 
@@ -154,7 +154,7 @@ def _trial(study: Study, trial: Trial, measures: Measures) -> dict[str, Any]:
     beside = None
     if trial is not best:
         found = measures.paired(best.judged, trial.judged, study.protocol.seed)
-        beside = {"best_minus_this_years": _figure(found.difference_years), "best_ahead": _round(found.better)}
+        beside = {"best_minus_this_years": _figure(found.difference_years), "best_ahead": rounded(found.better)}
     return {
         **_identity(trial),
         "figures": _figures(trial.figures),
@@ -163,7 +163,7 @@ def _trial(study: Study, trial: Trial, measures: Measures) -> dict[str, Any]:
         "parameters": trial.size.parameters,
         "macs": trial.size.macs,
         "speed": None if trial.speed is None else asdict(trial.speed),
-        "fitting_s": _round(trial.fitting_s),
+        "fitting_s": rounded(trial.fitting_s),
     }
 
 
@@ -176,9 +176,9 @@ def _closer(study: Study, trial: Trial, measures: Measures) -> dict[str, Any]:
         "individuals": {
             one.name: {
                 "faces": one.faces,
-                "mae_years": _round(one.mae_years),
-                "bias_years": _round(one.bias_years),
-                **{f"coverage_{100 * lv:.0f}": _round(c) for lv, c in zip(LEVELS, one.coverage, strict=True)},
+                "mae_years": rounded(one.mae_years),
+                "bias_years": rounded(one.bias_years),
+                **{f"coverage_{100 * lv:.0f}": rounded(c) for lv, c in zip(LEVELS, one.coverage, strict=True)},
             }
             for one in individuals
         },
@@ -190,15 +190,16 @@ def _figures(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | None]
 
 
 def _figure(figure: Figure) -> dict[str, float | None]:
-    return {"value": _round(figure.value), "low": _round(figure.low), "high": _round(figure.high)}
+    return {"value": rounded(figure.value), "low": rounded(figure.low), "high": rounded(figure.high)}
 
 
-def _round(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     """Beyond the sixth decimal lies only noise; what is no number is unknown."""
     return None if value is None or not math.isfinite(value) else round(float(value), _DECIMALS)
 
 
-def _csv(rows: Iterable[Mapping[str, Cell]]) -> str:
+def csv_of(rows: Iterable[Mapping[str, Cell]]) -> str:
+    """Its header has the columns of the first row; without rows there is nothing."""
     file = io.StringIO(newline="")
     listed = iter(rows)
     first = next(listed, None)
