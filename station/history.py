@@ -65,11 +65,19 @@ SELECT estimates.id, frames.captured_at, frames.captured_as_recorded, frames.cap
     frames.captured_impossible, frames.camera, faces.individual, estimates.age_years, estimates.sd_years,
     estimates.low_years, estimates.high_years, estimates.life_stage, estimates.model, estimates.estimated_at,
     frames.path, faces.number AS face, faces.x, faces.y, faces.width, faces.height, faces.confidence
-FROM estimates JOIN faces ON faces.id = estimates.face JOIN frames ON frames.id = faces.frame
-WHERE (:individual IS NULL OR faces.individual = :individual) AND (:camera IS NULL OR frames.camera = :camera)
-    AND (:since IS NULL OR frames.captured_at >= :since) AND (:impossible OR NOT frames.captured_impossible)
-ORDER BY frames.captured_at, estimates.id
+FROM {} WHERE {} ORDER BY frames.captured_at, estimates.id
 """
+_BY_TIME = """frames CROSS JOIN faces ON faces.frame = frames.id
+    CROSS JOIN estimates ON estimates.face = faces.id"""
+"""CROSS: in this order, so that the first row is there before the last is read."""
+_BY_FACE = "faces JOIN frames ON frames.id = faces.frame JOIN estimates ON estimates.face = faces.id"
+_ONLY = {
+    "individual": "faces.individual = :individual",
+    "camera": "frames.camera = :camera",
+    "since": "frames.captured_at >= :since",
+    "possible": "frames.captured_impossible = 0",
+}
+"""Each condition stands in the question only where it is asked for, so that its index is used."""
 
 
 def estimates(
@@ -83,14 +91,20 @@ def estimates(
 
     Those of pictures with an impossible clock are left out, unless `impossible` asks for them too.
     """
-    asked = {"individual": individual, "camera": camera, "since": iso(since) if since else None}
-    yield from db.query(ESTIMATES, asked | {"impossible": impossible})
+    given = {
+        "individual": individual,
+        "camera": camera,
+        "since": iso(since) if since else None,
+        "possible": None if impossible else "yes",
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    only = " AND ".join(_ONLY[name] for name in asked) or "1"
+    yield from db.query(ESTIMATES.format(_BY_FACE if individual else _BY_TIME, only), asked)
 
 
 def estimate_columns(db: Database) -> tuple[str, ...]:
     """The names of what `estimates` gives."""
-    asked = dict.fromkeys(("individual", "camera", "since", "impossible"))
-    return tuple(column[0] for column in db.execute(f"{ESTIMATES} LIMIT 0", asked).description)
+    return tuple(column[0] for column in db.execute(ESTIMATES.format(_BY_TIME, "0")).description)
 
 
 def impossible_clocks(db: Database) -> int:
