@@ -32,8 +32,8 @@ from station.schema import LEAST_BYTES, StoreError, lock, open_database, transac
 from station.shortage import Shortage, no_shortage, patient
 from station.times import iso
 
-CHUNK = 64
-"""Frames taken in hand at a time: what a crash leaves to be done again."""
+CHUNK = 8
+"""Frames taken in hand at a time: what a live frame that comes meanwhile has to wait for."""
 ALONE_AFTER, REJECTED_AFTER = 2, 4
 """Unfinished attempts after which a frame is tried alone, and after which it is rejected."""
 

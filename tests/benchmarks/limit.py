@@ -52,12 +52,12 @@ def scanned(folder: Path, bundle: Path, scratch: Path, workers: int, numbers: Co
     given = settings.of(
         {
             "station": {"database": scratch / f"{numbers['scan']}.db", "bundle": bundle},
-            "line": {"workers": workers, "batch_faces": BATCH},
+            "line": {"workers": workers, "batch_faces": BATCH, "program": "exported"},
             "cameras": {"ridge": {"folder": folder}},
         }
     )
     with daemon.composed(given, lambda: datetime.now(UTC)) as station:
-        station.ages.prepare(CACHE)  # a daemon has done so long ago
+        station.ages.prepare(CACHE)  # a daemon has done so long ago, beside its first pictures
         began = time.perf_counter()
         done = sum(len(outcomes) for outcomes in station.scan())
         numbers["seconds_1e9"] = int(1e9 * (time.perf_counter() - began))

@@ -1,0 +1,159 @@
+"""The same bundle behind LitServe with dynamic batching on loopback, against the station: same pictures, same machine.
+
+python -m tests.benchmarks.serving BUNDLE [--pictures 640] [--json FILE]      (wants `pip install litserve`)
+
+LitServe gets the station's own decoding and its fastest form of the model; what differs is the serving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import litserve
+import numpy as np
+from fastapi import Request, Response
+
+from station.ages import Ages
+from station.domain import WHOLE, Pixels
+from station.pictures import Picture
+from tests.benchmarks.figures import in_turns, told
+from tests.benchmarks.limit import CACHE, scanned
+from tests.benchmarks.pictures import face_files
+from tests.station.test_mosquitto import free_port
+
+CLIENTS, ALONE = 32, 40
+
+
+class Served(litserve.LitAPI):  # type: ignore[misc]
+    """JPEG bytes in, an age out."""
+
+    def __init__(self, bundle: Path) -> None:
+        super().__init__(max_batch_size=32, batch_timeout=0.01)
+        self._bundle = bundle
+
+    def setup(self, device: str) -> None:
+        self._ages = Ages(self._bundle, "auto", limit=32)
+        self._ages.prepare(CACHE)
+
+    async def decode_request(self, request: Request) -> Pixels:
+        card = self._ages.card
+        crops: Pixels = Picture(await request.body()).crops([WHOLE], card.input_px, card.crop_margin)
+        first: Pixels = crops[0]
+        return first
+
+    def predict(self, crops: Any) -> Any:
+        probabilities, _ = self._ages.run(np.stack(list(crops)))
+        return [self._ages.estimate(p).age_years for p in probabilities]
+
+    def encode_response(self, output: float) -> Response:
+        return Response(str(output))
+
+
+def serve(bundle: Path, port: int) -> None:
+    """Until it is killed."""
+    litserve.LitServer(Served(bundle), accelerator="auto", workers_per_device=1).run(
+        host="127.0.0.1", port=port, generate_client_file=False, log_level="error"
+    )
+
+
+def ask(port: int, pictures: list[bytes]) -> list[float]:
+    """Seconds of each answer, one after the other over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    times = []
+    for picture in pictures:
+        began = time.perf_counter()
+        connection.request("POST", "/predict", picture, {"Content-Type": "application/octet-stream"})
+        answer = connection.getresponse()
+        float(answer.read())
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def wait_for(port: int) -> None:
+    """Until the server answers; a minute or two."""
+    for _ in range(240):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.5)
+    raise SystemExit("the server does not answer")
+
+
+def main() -> None:
+    """Throughput in turns; latency of one picture at a time."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--pictures", type=int, default=640)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.bundle, args.serve)
+        return
+    port = free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.serving", str(args.bundle), "--serve", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        files = face_files(scratch / "pictures", args.pictures)
+        pictures = [file.read_bytes() for file in files]
+        ages = Ages(args.bundle, limit=32)
+        ages.prepare(CACHE)
+        numbers: Counter[str] = Counter()
+
+        def through_server() -> int:
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                answers = pool.map(lambda k: ask(port, pictures[k::CLIENTS]), range(CLIENTS))
+                return sum(len(times) for times in answers)
+
+        def alone(picture: bytes) -> float:
+            began = time.perf_counter()
+            crop = Picture(picture).crops([WHOLE], ages.card.input_px, ages.card.crop_margin)
+            ages.estimate(ages.run(crop)[0][0])
+            return time.perf_counter() - began
+
+        try:
+            wait_for(port)
+            rates = in_turns(
+                {
+                    "LitServe": through_server,
+                    "station scan": lambda: scanned(files[0].parent, args.bundle, scratch, 2, numbers),
+                },
+                args.rounds,
+            )
+            ask(port, pictures[:10])
+            one_by_one = [1000 * t for t in ask(port, pictures[:ALONE])]
+            own = [1000 * alone(picture) for picture in pictures[:ALONE]]
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+    told(
+        f"against serving: {ages.card.architecture}",
+        {f"{name}, images/s": rate for name, rate in rates.items()}
+        | {
+            "station / LitServe": rates["station scan"] / rates["LitServe"],
+            "one picture at a time, LitServe, median ms": median(one_by_one),
+            "one picture at a time, bytes to estimate in the station, median ms": median(own),
+        },
+        args.json,
+    )
+
+
+if __name__ == "__main__":
+    main()
