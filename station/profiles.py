@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from station.ageing import Ageing, ageing
 from station.birth import BirthDate
-from station.lifetime import Facts, FactsError, Season, birth_date, birth_dates
+from station.lifetime import Facts, FactsError, Season, birth_dates_if_any
 from station.response import Response
 from station.series import AgeReading, Series, series
 from station.species import Species
@@ -105,18 +105,8 @@ def profiles(
 def _births(
     readings: dict[str, Series], facts: dict[str, Facts], response: Response, season: Season
 ) -> list[BirthDate | None]:
-    cases = [(readings[id], facts[id]) for id in readings]
-    try:
-        return list(birth_dates(cases, response, season))
-    except FactsError:  # of some: one by one, so that it costs only them
-        return [_birth(own, known, response, season) for own, known in cases]
-
-
-def _birth(readings: Series, facts: Facts, response: Response, season: Season) -> BirthDate | None:
-    try:
-        return birth_date(readings, response, facts, season)
-    except FactsError:
-        return None
+    found = birth_dates_if_any([(readings[id], facts[id]) for id in readings], response, season)
+    return [None if isinstance(birth, FactsError) else birth for birth in found]
 
 
 def _believable(faces: Sequence[Picture]) -> Iterator[str]:

@@ -97,6 +97,8 @@ def test_mistakes_are_told_in_words_and_change_nothing(db: Path) -> None:
         ("merge", "bao", "xim"): "there is no individual xim; did you mean xin?",
         ("confirm", "bao", "IMG_77.JPG"): "no picture IMG_77.JPG was ever admitted",
         ("set", "bao", "--born", "21.8.2019"): "write 2019-08-21",
+        ("set", "bao", "--born", "0019-08-21"): "lies before 1900: write the year in full",
+        ("set", "bao", "--sex", "x"): "a sex is f or m, not x",
         ("set", "bao", "--born", "2025-01-01"): "but seen on 2024-01-01",
         ("undo", "1"): "there is no word 1",
     }.items():
