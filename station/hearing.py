@@ -54,6 +54,8 @@ class Hearing:
             return ""
         changed = people.follow(self.db, said, self._now)
         numbers = f"{said[0].id}" if len(said) == 1 else f"{said[0].id} to {said[-1].id}"
+        if not changed and all(word.verb in (Verb.NAME, Verb.SET) for word in said):
+            return f"noted as {numbers}"
         faces = "1 face shows" if changed == 1 else f"{changed or 'no'} faces show"
         return f"noted as {numbers}; {faces} another individual now"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -17,6 +18,7 @@ from station.lifetime import Season
 from station.response import Response
 from station.settings import Settings
 from station.species import Species
+from station.times import zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Place:
     """Of the bundle in service, or of the one that the database knows last."""
     bundle: Path | None
     species: Species | None
+
+    @property
+    def zone(self) -> tzinfo:
+        """In which days are told: the station's."""
+        return zone(self.settings.station.timezone) if self.settings else UTC
 
     @property
     def season(self) -> Season:

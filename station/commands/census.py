@@ -74,7 +74,9 @@ def _keep(known: Place, made: Census, at: datetime) -> None:
     try:
         nightly.keep(known, made, at)
     except schema.ReadOnlyError as error:
-        typer.echo(f"station: this census is not kept, so the next one cannot say what changed since: {error}", err=True)
+        typer.echo(
+            f"station: this census is not kept, so the next one cannot say what changed since: {error}", err=True
+        )
 
 
 def _day(text: str | None) -> date | None:

@@ -76,6 +76,18 @@ def test_commands_know_individuals_by_name_and_faces_by_picture(db: Path) -> Non
     assert listed(db)["bao"]["images"] == "3"
 
 
+def test_days_are_those_of_the_stations_zone_as_in_the_census(db: Path) -> None:
+    config = db.with_name("station.toml")
+    config.write_text(f'[station]\ndatabase = "{db}"\ntimezone = "+14:00"\n')
+    told = json.loads(station("individuals", "--config", config, "--format", "json"))
+    assert told[0]["first_seen"] == "2024-01-02T00:00:00+14:00"
+    assert "2024-01-02 to" in station("individuals", "show", "bao", "--config", config)
+
+
+def test_facts_that_change_no_face_are_noted_without_a_word_of_faces(db: Path) -> None:
+    assert station("individuals", "set", "bao", "--sex", "f", "--db", db).strip() == "noted as 1"
+
+
 def test_what_was_said_is_listed_and_undone(db: Path) -> None:
     station("individuals", "split", "bao", "IMG_1.JPG", "IMG_2.JPG", "--into", "mei", "--db", db)
     station("individuals", "merge", "mei", "xin", "--db", db)

@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from station import species
-from station.lifetime import AgeReading, BirthDate, Facts, FactsError, Season, birth_date, birth_dates, birth_dates_if_any
+from station.lifetime import (
+    AgeReading,
+    BirthDate,
+    Facts,
+    FactsError,
+    Season,
+    birth_date,
+    birth_dates,
+    birth_dates_if_any,
+)
 from station.readings import Numbers
 from station.response import Response
 
