@@ -47,6 +47,15 @@ class Place:
         """What the model says of an animal of a true age."""
         return Response.of(self.card, self.bundle / OUT_OF_FOLD if self.bundle else None)
 
+    def unnamed(self) -> str:
+        """Why nobody is known, where that lies in the model; empty: it does not."""
+        if self.card is None or self.card.identity:
+            return ""
+        return (
+            "the model tells no animals apart, for its bundle has no identity (`training identity` makes one with it); "
+            "until then folders name them, or `station individuals confirm NAME FACE --new`"
+        )
+
     def odds(self) -> Odds:
         """How likely two faces are one animal, by their likeness, as far as the bundle knows."""
         identity = self.card.identity if self.card else None

@@ -50,6 +50,8 @@ def individuals(
         found = profiles.profiles(database, known.response(), known.season, everybody=everybody)
     rows = [profiles.listed(profile, known.species, now().astimezone(known.zone)) for profile in found]
     terminal.listing(rows, profiles.COLUMNS, SHOWN, form.value)
+    if not rows and form is Form.TABLE and (why := known.unnamed()):
+        terminal.say(why)
 
 
 @app.command(epilog="Example: `station individuals show bao --db station.db`")

@@ -88,6 +88,14 @@ def test_facts_that_change_no_face_are_noted_without_a_word_of_faces(db: Path) -
     assert station("individuals", "set", "bao", "--sex", "f", "--db", db).strip() == "noted as 1"
 
 
+def test_without_an_identity_in_the_bundle_it_is_said_why_nobody_is_known(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / "1.jpg").write_bytes(picture(100))
+    station("scan", tmp_path / "card", "--camera", "ridge", "--model", bundle, "--db", tmp_path / "n.db")
+    assert "its bundle has no identity" in " ".join(station("individuals", "--db", tmp_path / "n.db").split())
+    assert json.loads(station("individuals", "--db", tmp_path / "n.db", "--format", "json")) == []
+
+
 def test_what_was_said_is_listed_and_undone(db: Path) -> None:
     station("individuals", "split", "bao", "IMG_1.JPG", "IMG_2.JPG", "--into", "mei", "--db", db)
     station("individuals", "merge", "mei", "xin", "--db", db)
