@@ -26,10 +26,11 @@ class StationError(Exception):
     StationError
     ├── SettingsError      station.settings   the configuration is wrong
     ├── BundleError        station.bundles    a bundle is incomplete, foreign, or fails its golden check
-    ├── FactsError        station.lifetime   nothing is known that would tell an animal's age
+    ├── FactsError         station.lifetime   nothing is known that would tell an animal's age
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
     ├── StoreError         station.schema     the database is in use, foreign or newer than the program
+    │   └── ReadOnlyError  it can be read, but nothing can be noted in it
     ├── WordError          station.hearing    what was said of a face or an individual cannot be
     ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
     ├── SpoolError         station.spool      the spool cannot be used

@@ -32,6 +32,7 @@ from station.individuals import (
     said_of,
     similarity,
 )
+from station.people import merged
 from station.people import newest as newest_word
 from station.store import Store
 
@@ -138,6 +139,7 @@ class Recogniser:
             lacking = {faces[key]: key for key in self.gallery.arrange(shelves)}
             self.gallery.complete({lacking[face]: v for face, v in embeddings.vectors(db, list(lacking))})
             self._names = embeddings.names(db)
+            self._merged = merged(db)
             self._word = word
 
     def _named(self, outcome: Observed) -> Observed:
@@ -150,11 +152,16 @@ class Recogniser:
             for number, (observation, birth) in enumerate(zip(seen, births, strict=True))
         }
         decisions = assigned(likenesses, len(self.gallery), self._identity)
-        said = said_of(outcome)
+        said = self._said_of(outcome)
         told = [self._told(outcome, number, one, decisions[number], said) for number, one in enumerate(seen)]
         for number, observation in enumerate(told):
             self._learn(outcome, number, observation, births[number], bool(said))
         return replace(outcome, observations=tuple(told))
+
+    def _said_of(self, outcome: Observed) -> str | None:
+        """Whom the path names, as people call that animal since: folders keep the names of before a merge."""
+        said = said_of(outcome)
+        return self._merged.get(said, said) if said else None
 
     def _template(self, outcome: Observed, observation: Observation) -> Floats:
         """The face, with those of its burst that are of the same animal rather than of another."""

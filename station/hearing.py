@@ -20,6 +20,8 @@ from station.schema import beside
 from station.words import Names, Verb, Word, standing
 
 SHOWN = 3
+OLDEST = 1900
+"""An animal of a year before is a slip of the pen."""
 _ANYWAY = "; --anyway says it all the same"
 
 
@@ -52,6 +54,8 @@ class Hearing:
             return ""
         changed = people.follow(self.db, said, self._now)
         numbers = f"{said[0].id}" if len(said) == 1 else f"{said[0].id} to {said[-1].id}"
+        if not changed and all(word.verb in (Verb.NAME, Verb.SET) for word in said):
+            return f"noted as {numbers}"
         faces = "1 face shows" if changed == 1 else f"{changed or 'no'} faces show"
         return f"noted as {numbers}; {faces} another individual now"
 
@@ -231,6 +235,8 @@ def contradictions(facts: Mapping[str, Any], today: date) -> Iterator[str]:
             yield f"{facts[key]!r} is no date; write 2019-08-21"
             continue
         words = key.replace("_", " ")
+        if day and day.year < OLDEST:
+            yield f"{words} {day} lies before {OLDEST}: write the year in full, as in 2019-08-21"
         if day and day > today and key != "born_before":
             yield f"{words} {day} lies in the future"
         told += [(day, words)] if day else []

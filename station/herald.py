@@ -22,8 +22,9 @@ _ROWS = """
 SELECT estimates.id AS seq, frames.id AS frame, frames.camera, faces.individual, coalesce(file_name, path) AS file,
     digest, captured_at, captured_source, captured_impossible, estimated_at, age_years, sd_years, low_years,
     high_years, life_stage, estimates.model, x, y, width, height, faces.confidence,
-    faces.number
+    faces.number, individuals.name
 FROM estimates JOIN faces ON faces.id = estimates.face JOIN frames ON frames.id = faces.frame
+LEFT JOIN individuals ON individuals.id = faces.individual
 """
 
 
@@ -75,7 +76,7 @@ class Herald:
 
     def estimate(self, row: Row) -> EstimateMessage:
         """From a row of `_ROWS`."""
-        plain = {key: value for key, value in row.items() if key not in ("x", "y", "width", "height", "number")}
+        plain = {key: value for key, value in row.items() if key not in ("x", "y", "width", "height", "number", "name")}
         return EstimateMessage(
             **plain | {"file": PurePath(row["file"]).name or row["file"]},
             station=self.station,
@@ -89,7 +90,9 @@ class Herald:
         return f"{self.station}-{row['digest'][:16]}-{row['number']}-{row['model']}"
 
     def _individual(self, row: Row) -> IndividualMessage:
-        same = ("individual", "age_years", "sd_years", "low_years", "high_years", "life_stage", "camera", "model")
+        same = (
+            "individual", "name", "age_years", "sd_years", "low_years", "high_years", "life_stage", "camera", "model",
+        )  # fmt: skip
         return IndividualMessage(
             **{key: row[key] for key in same},
             station=self.station,

@@ -20,7 +20,10 @@ from station.response import Response
 from station.series import AgeReading, Gathered, Series, gathered, series
 from station.species import Species
 
-__all__ = ["AgeReading", "BirthDate", "Facts", "FactsError", "Season", "Series", "birth_date", "birth_dates", "series"]
+__all__ = [
+    "AgeReading", "BirthDate", "Facts", "FactsError", "Season", "Series", "birth_date", "birth_dates",
+    "birth_dates_if_any", "series",
+]  # fmt: skip
 
 _REACH_OLDEST = 0.1
 """How likely an animal is to be as old as its species gets, against newly born: it favours the young only weakly."""
@@ -121,6 +124,25 @@ def birth_dates(
         said = _log_likelihood([cases[i].seen for i in part], ages, response)
         found |= {i: _posterior(cases[i], season, (ages, own)) for i, own in zip(part, said, strict=True)}
     return [found[i] if i in found else _posterior(case, season, None) for i, case in enumerate(cases)]
+
+
+def birth_dates_if_any(
+    animals: Sequence[tuple[Sequence[AgeReading] | Series, Facts]], response: Response, season: Season
+) -> list[BirthDate | FactsError]:
+    """The same, but an animal of which nothing is known costs only itself: in its place stands why."""
+    try:
+        return list(birth_dates(animals, response, season))
+    except FactsError:
+        return [_one_if_any(readings, facts, response, season) for readings, facts in animals]
+
+
+def _one_if_any(
+    readings: Sequence[AgeReading] | Series, facts: Facts, response: Response, season: Season
+) -> BirthDate | FactsError:
+    try:
+        return birth_date(readings, response, facts, season)
+    except FactsError as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class IndividualMessage(Payload):
 
     id: str
     individual: str
+    name: str | None = Field(description="what people call it")
     age_years: float = Field(description="at last_seen")
     sd_years: float
     low_years: float | None

@@ -22,7 +22,7 @@ from station.report.exports import as_json
 from station.response import read_calibration
 from station.schema import beside
 from station.species import Species
-from station.times import iso, zone
+from station.times import iso
 
 SEED = 1
 """The same for every census: the same night gives the same bytes."""
@@ -56,11 +56,10 @@ class Taken:
 
 def night(known: Place, on: date | None, now: datetime, window_days: int, then: bool) -> Night:
     """With what was left open: today in the station's zone."""
-    its_zone = zone(known.settings.station.timezone) if known.settings else UTC
-    today = now.astimezone(its_zone).date()
+    today = now.astimezone(known.zone).date()
     if on and on > today:
         raise CensusError(f"{on} is still to come: a census counts what was seen")
-    return Night(on or today, its_zone, window_days, then)
+    return Night(on or today, known.zone, window_days, then)
 
 
 def take(known: Place, wanted: Night, pictures: bool = True) -> Taken:

@@ -151,6 +151,11 @@ def now_called(db: Database, individual: str | None) -> str | None:
     return row[0] if row and row[0] else individual
 
 
+def merged(db: Database) -> dict[str, str]:
+    """The names that are no longer used, each with the one that is."""
+    return dict(db.execute("SELECT id, merged_into FROM individuals WHERE merged_into IS NOT NULL").fetchall())
+
+
 def vouch(db: Database, individual: str) -> None:
     """A path names the individual: it is not the machine's alone."""
     db.conn.execute("UPDATE individuals SET provisional = 0 WHERE id = ? AND provisional = 1", [individual])
@@ -252,10 +257,20 @@ def _describe(db: Database, individuals: Iterable[str], said: Sequence[Word]) ->
         row: list[Any] = [its.get(fact) for fact in FACTS]
         columns = ", ".join(f"{fact} = ?" for fact in FACTS)
         provisional = individual not in good and _made_by_machine(db, individual)
+        _tell_renamed(db, individual, its.get("name"))
         db.conn.execute(
             f"UPDATE individuals SET {columns}, merged_into = ?, provisional = ? WHERE id = ?",
             [*row, into.get(individual), int(provisional), individual],
         )
+
+
+def _tell_renamed(db: Database, individual: str, name: str | None) -> None:
+    """Notes that subscribers are to hear of it, where a picture shows it and its name is another one than before."""
+    db.conn.execute(
+        """INSERT OR IGNORE INTO untold (individual) SELECT id FROM individuals WHERE id = ? AND name IS NOT ?
+        AND EXISTS (SELECT 1 FROM faces WHERE faces.individual = individuals.id)""",
+        [individual, name],
+    )
 
 
 def _made_by_machine(db: Database, individual: str) -> bool:

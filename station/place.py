@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -17,6 +18,7 @@ from station.lifetime import Season
 from station.response import Response
 from station.settings import Settings
 from station.species import Species
+from station.times import zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Place:
     species: Species | None
 
     @property
+    def zone(self) -> tzinfo:
+        """In which days are told: the station's."""
+        return zone(self.settings.station.timezone) if self.settings else UTC
+
+    @property
     def season(self) -> Season:
         """When the species is born."""
         return Season.of(self.species)
@@ -39,6 +46,15 @@ class Place:
     def response(self) -> Response:
         """What the model says of an animal of a true age."""
         return Response.of(self.card, self.bundle / OUT_OF_FOLD if self.bundle else None)
+
+    def unnamed(self) -> str:
+        """Why nobody is known, where that lies in the model; empty: it does not."""
+        if self.card is None or self.card.identity:
+            return ""
+        return (
+            "the model tells no animals apart, for its bundle has no identity (`training identity` makes one with it); "
+            "until then folders name them, or `station individuals confirm NAME FACE --new`"
+        )
 
     def odds(self) -> Odds:
         """How likely two faces are one animal, by their likeness, as far as the bundle knows."""

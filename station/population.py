@@ -15,13 +15,13 @@ from sqlite_utils import Database
 
 from station import columns, people
 from station.animals import Animal, Known, Sightings
-from station.birth import DAYS_PER_YEAR
+from station.birth import DAYS_PER_YEAR, BirthDate
 from station.census import SHOWN, Ledger
 from station.columns import NONE, TIMELESS, Estimates, Frames, Integers
 from station.effort import Effort
 from station.headcount import Doubt
 from station.identities import Identity, Trust, doubt, identities, shown_then
-from station.lifetime import Facts, Season, Series, birth_dates
+from station.lifetime import Facts, FactsError, Season, Series, birth_dates_if_any
 from station.response import Response
 from station.schema import StoreError
 from station.seen import Seen, Window, local_days, readings, seen, sightings
@@ -90,11 +90,12 @@ def read(db: Database, asked: Reading) -> Population:
         tuple(known[name] for name in faces.individuals), faces.individuals, every, upto, readings(rows),
         columns.named_by_people(db, until), replace(asked, trust=trust),
     )  # fmt: skip
-    ledger = replace(
-        _ledger(db, frames, estimates, rows, asked), unusable=unused(db, frames, faces, estimates, window, until)
-    )
+    births, unborn = _births(cast)
+    passed_over = unused(db, frames, faces, estimates, window, until) | _of_unborn(cast, unborn)
+    ledger = replace(_ledger(db, frames, estimates, rows, asked), unusable=passed_over)
     watched = efforts(db, frames, faces, window, asked.cameras)
-    return Population(tuple(_animals(cast)), _absent(cast), tuple(watched), ledger, doubtful)
+    absent = _absent(cast) | {cast.names[who]: why for who, why in unborn.items()}
+    return Population(tuple(_animals(cast, births)), absent, tuple(watched), ledger, doubtful)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,13 +137,33 @@ def _absent(cast: _Cast) -> dict[str, str]:
     return found | {id: f"is the same animal as {its.merged_into}" for id, its in merged if its.merged_into}
 
 
-def _animals(cast: _Cast) -> list[Animal]:
+def _births(cast: _Cast) -> tuple[dict[int, BirthDate], dict[int, str]]:
+    """Of those in the window, the one seen last first; and why others have none, which costs only them."""
     inside = _inside(cast)
-    season = Season.of(cast.asked.species)
-    births = birth_dates([(cast.readings[who], cast.facts(who)) for who in inside], cast.asked.response, season)
-    histories = _histories(cast, inside[:SHOWN])
+    cases = [(cast.readings[who], cast.facts(who)) for who in inside]
+    found = birth_dates_if_any(cases, cast.asked.response, Season.of(cast.asked.species))
+    births, unborn = {}, {}
+    for who, birth in zip(inside, found, strict=True):
+        if isinstance(birth, FactsError):
+            unborn[who] = str(birth)
+        else:
+            births[who] = birth
+    return births, unborn
+
+
+def _of_unborn(cast: _Cast, unborn: Mapping[int, str]) -> dict[str, int]:
+    """How many faces of the window that leaves unused, by animal and reason."""
+    window = cast.asked.window
+    return {
+        f"faces of {cast.names[who]}: {why}": len(cast.upto[who].between(window.first, window.last))
+        for who, why in unborn.items()
+    }
+
+
+def _animals(cast: _Cast, births: Mapping[int, BirthDate]) -> list[Animal]:
+    histories = _histories(cast, list(births)[:SHOWN])
     animals = []
-    for who, birth in zip(inside, births, strict=True):
+    for who, birth in births.items():
         its, upto = cast.identities[who], cast.upto[who]
         animal = Animal(
             id=cast.names[who],
@@ -189,9 +210,11 @@ def _histories(cast: _Cast, shown: Sequence[int]) -> dict[int, list[Known]]:
         for day, series in _steps(cast.readings[who], cast.asked.window.last)
     ]
     season = Season.of(cast.asked.species)
-    births = birth_dates([(series, facts) for _, _, facts, series in steps], cast.asked.response, season)
+    births = birth_dates_if_any([(series, facts) for _, _, facts, series in steps], cast.asked.response, season)
     found: dict[int, list[Known]] = {}
     for (who, day, _, _), birth in zip(steps, births, strict=True):
+        if isinstance(birth, FactsError):
+            continue
         low, high = birth.interval(0.9)
         found.setdefault(who, []).append(Known(date.fromordinal(day), low, birth.median(), high))
     return found

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from station.ageing import Ageing, ageing
 from station.birth import BirthDate
-from station.lifetime import Facts, FactsError, Season, birth_date, birth_dates
+from station.lifetime import Facts, FactsError, Season, birth_dates_if_any
 from station.response import Response
 from station.series import AgeReading, Series, series
 from station.species import Species
@@ -105,18 +105,8 @@ def profiles(
 def _births(
     readings: dict[str, Series], facts: dict[str, Facts], response: Response, season: Season
 ) -> list[BirthDate | None]:
-    cases = [(readings[id], facts[id]) for id in readings]
-    try:
-        return list(birth_dates(cases, response, season))
-    except FactsError:  # of some: one by one, so that it costs only them
-        return [_birth(own, known, response, season) for own, known in cases]
-
-
-def _birth(readings: Series, facts: Facts, response: Response, season: Season) -> BirthDate | None:
-    try:
-        return birth_date(readings, response, facts, season)
-    except FactsError:
-        return None
+    found = birth_dates_if_any([(readings[id], facts[id]) for id in readings], response, season)
+    return [None if isinstance(birth, FactsError) else birth for birth in found]
 
 
 def _believable(faces: Sequence[Picture]) -> Iterator[str]:
@@ -143,11 +133,11 @@ def _facts(row: Row, faces: Sequence[Picture]) -> Facts:
     return Facts(*known, *(date.fromisoformat(day) for day in (days[0], days[-1]))) if days else Facts(*known)
 
 
-def listed(profile: Profile, species: Species | None, today: date) -> Row:
-    """A profile as plain columns, for tables, CSV and JSON."""
+def listed(profile: Profile, species: Species | None, now: datetime) -> Row:
+    """A profile as plain columns, for tables, CSV and JSON; days and times are of the zone of `now`."""
     row, birth, seen = profile.row, profile.birth, profile.seen()
     died = date.fromisoformat(row["died_on"]) if row["died_on"] else None
-    on = min(today, died) if died else today
+    on = min(now.date(), died) if died else now.date()
     low, high = birth.interval() if birth else (None, None)
     age, youngest, oldest = birth.age_years(on) if birth else (None, None, None)
     stages = birth.stages(species, on) if birth and species else {}
@@ -168,8 +158,8 @@ def listed(profile: Profile, species: Species | None, today: date) -> Row:
         "age_high_years": _rounded(oldest),
         "life_stage": stage,
         "life_stage_probability": _rounded(stages[stage] if stage else None),
-        "first_seen": seen[0].isoformat() if seen else None,
-        "last_seen": seen[1].isoformat() if seen else None,
+        "first_seen": seen[0].astimezone(now.tzinfo).isoformat() if seen else None,
+        "last_seen": seen[1].astimezone(now.tzinfo).isoformat() if seen else None,
         "cameras": " ".join(profile.cameras),
         "images": profile.images,
         "faces": len(profile.faces),

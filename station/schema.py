@@ -23,12 +23,18 @@ PATIENCE_S = 30
 """For how long a writer waits while another one writes."""
 LEAST_BYTES = 1_000_000
 """With less free space SQLite cannot place its own files beside the database."""
+_PRIMARY = 0xFF
+"""The part of SQLite's error number that tells the kind of error."""
 
 migrations = Migrations("station")
 
 
 class StoreError(StationError):
     """The database cannot be used."""
+
+
+class ReadOnlyError(StoreError):
+    """The database can be read, but nothing can be noted in it."""
 
 
 @migrations()
@@ -423,6 +429,8 @@ def beside(file: Path) -> Iterator[Database]:
             with transaction(db):
                 yield db
     except sqlite3.Error as error:
+        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_READONLY:
+            raise ReadOnlyError(f"nothing was changed, for the database {file} can only be read: {error}") from error
         full = shutil.disk_usage(file.parent).free < LEAST_BYTES
         why = "its disk is full: make room" if full else error
         raise StoreError(f"nothing was changed, for the database {file} cannot be used: {why}") from error

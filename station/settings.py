@@ -329,7 +329,8 @@ def load(file: Path) -> Settings:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(
-            f"the configuration {file} cannot be read: {error.strerror}; see config/station.toml"
+            f"the configuration {file} cannot be read: {error.strerror}; "
+            "--config names another, config/station.toml of the program shows how one is written"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"the configuration {file} is not TOML: {error}") from error

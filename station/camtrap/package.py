@@ -24,6 +24,7 @@ from station.durable import sync
 from station.profiles import Profile, listed
 from station.settings import Camera, Settings
 from station.species import Species
+from station.times import zone
 
 TOLD = 3
 
@@ -135,7 +136,11 @@ def _write(
                 row = tables.deployment(of, first, last, wanted.step_degrees)
                 out["deployments"].writerow(row)
                 written.deployments.append(row)
-        told = [listed(p, species, now.date()) for p in profiles if p.id in written.individuals]
+        told = [
+            listed(p, species, now.astimezone(zone(settings.station.timezone)))
+            for p in profiles
+            if p.id in written.individuals
+        ]
         for row in tables.individuals(told, species):
             out["individuals"].writerow(row)
     return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ from station.domain import StationError
 if TYPE_CHECKING:
     from station.census import Census, StageCount
     from station.headcount import Range
+    from station.place import Place
 
 EXAMPLE = "Example: `station census --db station.db --out census` or `station census --date 2026-06-30 --db station.db`"
 
@@ -63,7 +64,19 @@ def census(
     else:
         _show(taken.census, form)
     if not then:
-        nightly.keep(known, taken.census, at)
+        _keep(known, taken.census, at)
+
+
+def _keep(known: Place, made: Census, at: datetime) -> None:
+    """Notes it for the next one, where the database lets it: the count is as good without."""
+    from station import nightly, schema  # noqa: PLC0415
+
+    try:
+        nightly.keep(known, made, at)
+    except schema.ReadOnlyError as error:
+        typer.echo(
+            f"station: this census is not kept, so the next one cannot say what changed since: {error}", err=True
+        )
 
 
 def _day(text: str | None) -> date | None:
@@ -101,8 +114,9 @@ def _ranges(line: StageCount) -> list[Range]:
 
 def _effort(of: Census) -> Iterator[tuple[str, str]]:
     nights, faces = (sum(getattr(one, what) for one in of.effort) for what in ("nights", "detections"))
-    rate = f", {100 * faces / nights:.1f} faces per 100" if nights else ""
-    yield "trap nights", f"{nights:,} of {len(of.effort)} cameras{rate}"
+    rate = f", {100 * faces / nights:,.1f} faces per 100 nights" if nights else ""
+    cameras = len(of.effort)
+    yield "trap nights", f"{nights:,} by {cameras} camera{'' if cameras == 1 else 's'}{rate}"
 
 
 def _unused(of: Census) -> Iterator[tuple[str, str]]:

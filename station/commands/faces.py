@@ -75,8 +75,9 @@ def _take(file: Path, database: Path, who: str) -> int:
         done = review.apply(hears, rows)
     for line in done.wrong:
         terminal.say(f"{file}, {line}")
+    answers = "1 answer" if done.applied == 1 else f"{done.applied} answers"
     terminal.say(
-        f"{done.applied} answers taken, {done.already} were known already, {done.skipped} without an answer, "
+        f"{answers} taken, {done.already} were known already, {done.skipped} without an answer, "
         f"{len(done.wrong)} not taken"
     )
     return int(bool(done.wrong))

@@ -48,8 +48,10 @@ def individuals(
     known = place(db, config, model, species)
     with reading(known.database) as database:
         found = profiles.profiles(database, known.response(), known.season, everybody=everybody)
-    rows = [profiles.listed(profile, known.species, now().date()) for profile in found]
+    rows = [profiles.listed(profile, known.species, now().astimezone(known.zone)) for profile in found]
     terminal.listing(rows, profiles.COLUMNS, SHOWN, form.value)
+    if not rows and form is Form.TABLE and (why := known.unnamed()):
+        terminal.say(why)
 
 
 @app.command(epilog="Example: `station individuals show bao --db station.db`")
@@ -72,7 +74,8 @@ def show(
             database, known.response(), known.season, hearing.find(database, whom), everybody=True
         )
     if form is Form.TABLE:
-        terminal.facts(_told(profiles.listed(profile, known.species, now().date()), profile.ageing))
+        listed = profiles.listed(profile, known.species, now().astimezone(known.zone))
+        terminal.facts(_told(listed, profile.ageing))
     faces = sorted(profile.faces, key=lambda face: (face.captured_at or "", face.face))
     terminal.listing([face._asdict() for face in faces], profiles.Picture._fields, FACES, form.value)
 

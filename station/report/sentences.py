@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from station import changes
@@ -92,6 +93,7 @@ def notes(of: Census) -> Iterator[str]:
             f"{len(machine)} of {len(of.individuals)} listed animals are told apart by the machine alone, "
             f"{100 * sure:.0f}% sure of each; confirming them (`station faces review`) narrows every bracket."
         )
+    yield from _list_and_counts(of)
     yield (
         "A trap night is a day on which a camera is taken to have worked: from its first to its last picture, without "
         "gaps longer than its own rhythm allows. Few detections at few nights are no sign of absence."
@@ -101,6 +103,16 @@ def notes(of: Census) -> Iterator[str]:
     if len(of.individuals) > SHOWN:
         yield f"Drawn are the {SHOWN} animals seen last of {len(of.individuals)}; the tables beside this page hold all."
     yield _known(of)
+
+
+def _list_and_counts(of: Census) -> Iterator[str]:
+    """Why the list, where nobody is half an adult, may add up to other numbers."""
+    likeliest = Counter(one.stage for one in of.individuals)
+    if any(likeliest[line.stage] != line.animals.likely for line in of.counts):
+        yield (
+            "The list calls each animal by its own likeliest life stage. The counts weigh every stage that each may "
+            "be of, and all animals together, so they need not add up to the list."
+        )
 
 
 def _of_model(of: Census) -> Iterator[str]:

@@ -91,6 +91,17 @@ def test_as_known_then_is_not_kept(ledger: Path) -> None:
     assert rows(ledger, "SELECT count(*) FROM censuses") == [(0,)]
 
 
+def test_a_database_that_can_only_be_read_has_a_census_that_is_not_kept(ledger: Path) -> None:
+    with sqlite3.connect(ledger) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    with ledger.open("r+b") as file:
+        file.seek(18)
+        file.write(bytes([3]))  # a version of the format that SQLite reads and does not write
+    assert "2 animals were seen" in (told := census(ledger))
+    assert "this census is not kept" in told
+    assert rows(ledger, "SELECT count(*) FROM censuses") == [(0,)]
+
+
 def test_an_empty_window_says_where_the_pictures_are(ledger: Path) -> None:
     told = station("census", "--db", ledger, "--date", "2024-06-30")
     assert "No animal that could be told apart was seen" in told

@@ -145,6 +145,16 @@ def test_two_ways_that_contradict_each_other_are_told(low: float, said: bool) ->
     assert ("contradict each other" in Shown(page(replace(of, histogram=corrected), {})).text) == said
 
 
+def test_it_is_told_why_the_list_adds_up_to_other_numbers_than_the_counts() -> None:
+    of = sample()
+    listed = [one.stage for one in of.individuals]
+    own = tuple(replace(line, animals=replace(line.animals, likely=listed.count(line.stage))) for line in of.counts)
+    why = "need not add up to the list"
+    assert why not in Shown(page(replace(of, counts=own), {})).text
+    moved = replace(own[0], animals=replace(own[0].animals, likely=own[0].animals.likely + 1))
+    assert why in Shown(page(replace(of, counts=(moved, *own[1:])), {})).text
+
+
 def test_names_from_people_are_no_markup() -> None:
     of = taken(animal("<b>bao</b>", 1, name="<script>alert(1)</script>"))
     html = page(of, {})

@@ -18,6 +18,7 @@ import torch
 from station import daemon, settings
 from station.bundles import CARD, writing
 from station.embeddings import packed, unpacked
+from station.hearing import hearing
 from station.pictures import save_jpeg
 from tests.station.test_flow import until
 from tests.station.test_line import configured, observed, rows, scan, started
@@ -115,6 +116,26 @@ def test_a_running_station_takes_up_what_people_say(tmp_path: Path, colours: Pat
         (folder / "2.jpg").write_bytes(portrait(GREEN, 2, day(2)))
         list(station.scan())
     assert individuals(tmp_path / "station.db") == [("0", red), ("1", red), ("2", red)]
+
+
+def test_a_folder_of_an_animal_that_was_merged_feeds_the_one_it_is(tmp_path: Path, colours: Path) -> None:
+    """The folder keeps the old name; what comes after it in the same run and looks the same has the one of today."""
+    read = configured(tmp_path, colours, pattern="{individual}")
+    for name, number in (("xin", 0), ("bao", 1)):
+        (tmp_path / "pictures" / name).mkdir()
+        (tmp_path / "pictures" / name / f"{number}.jpg").write_bytes(portrait(RED, number, day(number)))
+    scan(read)
+    with hearing(tmp_path / "station.db", "wei", now()) as heard:
+        heard.merge("bao", "xin")
+    with daemon.composed(read, now) as station:
+        (tmp_path / "pictures" / "bao" / "2.jpg").write_bytes(portrait(GREEN, 2, day(2)))
+        for folder in station.folders.values():
+            station.lister(folder).list_all()
+        (tmp_path / "pictures" / "3.jpg").write_bytes(portrait(GREEN, 3, day(3)))
+        list(station.scan())
+    assert dict(individuals(tmp_path / "station.db")) == dict.fromkeys("0123", "xin")
+    said = rows(tmp_path / "station.db", "SELECT individual FROM recognitions ORDER BY face DESC LIMIT 1")
+    assert said == [("xin",)]
 
 
 def test_a_new_version_of_the_embedding_still_knows_the_animals(tmp_path: Path, colours: Path) -> None:

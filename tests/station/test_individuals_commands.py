@@ -76,6 +76,26 @@ def test_commands_know_individuals_by_name_and_faces_by_picture(db: Path) -> Non
     assert listed(db)["bao"]["images"] == "3"
 
 
+def test_days_are_those_of_the_stations_zone_as_in_the_census(db: Path) -> None:
+    config = db.with_name("station.toml")
+    config.write_text(f'[station]\ndatabase = "{db}"\ntimezone = "+14:00"\n')
+    told = json.loads(station("individuals", "--config", config, "--format", "json"))
+    assert told[0]["first_seen"] == "2024-01-02T00:00:00+14:00"
+    assert "2024-01-02 to" in station("individuals", "show", "bao", "--config", config)
+
+
+def test_facts_that_change_no_face_are_noted_without_a_word_of_faces(db: Path) -> None:
+    assert station("individuals", "set", "bao", "--sex", "f", "--db", db).strip() == "noted as 1"
+
+
+def test_without_an_identity_in_the_bundle_it_is_said_why_nobody_is_known(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / "1.jpg").write_bytes(picture(100))
+    station("scan", tmp_path / "card", "--camera", "ridge", "--model", bundle, "--db", tmp_path / "n.db")
+    assert "its bundle has no identity" in " ".join(station("individuals", "--db", tmp_path / "n.db").split())
+    assert json.loads(station("individuals", "--db", tmp_path / "n.db", "--format", "json")) == []
+
+
 def test_what_was_said_is_listed_and_undone(db: Path) -> None:
     station("individuals", "split", "bao", "IMG_1.JPG", "IMG_2.JPG", "--into", "mei", "--db", db)
     station("individuals", "merge", "mei", "xin", "--db", db)
@@ -97,6 +117,8 @@ def test_mistakes_are_told_in_words_and_change_nothing(db: Path) -> None:
         ("merge", "bao", "xim"): "there is no individual xim; did you mean xin?",
         ("confirm", "bao", "IMG_77.JPG"): "no picture IMG_77.JPG was ever admitted",
         ("set", "bao", "--born", "21.8.2019"): "write 2019-08-21",
+        ("set", "bao", "--born", "0019-08-21"): "lies before 1900: write the year in full",
+        ("set", "bao", "--sex", "x"): "a sex is f or m, not x",
         ("set", "bao", "--born", "2025-01-01"): "but seen on 2024-01-01",
         ("undo", "1"): "there is no word 1",
     }.items():

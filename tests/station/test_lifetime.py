@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from station import species
-from station.lifetime import AgeReading, BirthDate, Facts, FactsError, Season, birth_date, birth_dates
+from station.lifetime import (
+    AgeReading,
+    BirthDate,
+    Facts,
+    FactsError,
+    Season,
+    birth_date,
+    birth_dates,
+    birth_dates_if_any,
+)
 from station.readings import Numbers
 from station.response import Response
 
@@ -254,3 +263,8 @@ def test_a_bias_that_fades_lets_years_of_pictures_tell_more() -> None:
     fading = replace(MODEL, nature=replace(MODEL.nature, fading=0.3))
     lasting = birth_date(readings, MODEL, NOTHING, ANY_MONTH)
     assert width_years(birth_date(readings, fading, NOTHING, ANY_MONTH)) < 0.9 * width_years(lasting)
+
+
+def test_an_animal_of_which_nothing_is_known_costs_only_itself() -> None:
+    told = birth_dates_if_any([((), NOTHING), ((), Facts(born_on=TODAY)), ((), NOTHING)], MODEL, ANY_MONTH)
+    assert [isinstance(one, FactsError) for one in told] == [True, False, True]

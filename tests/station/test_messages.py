@@ -38,8 +38,8 @@ MODELS: dict[str, type[BaseModel]] = {
 PROMISED = {
     "estimate": """age_years box camera camera_name captured_at captured_impossible captured_source confidence digest
         estimated_at file frame high_years id individual life_stage low_years model schema sd_years seq station""",
-    "individual": """age_years camera camera_name high_years id individual last_seen life_stage low_years model schema
-        sd_years station""",
+    "individual": """age_years camera camera_name high_years id individual last_seen life_stage low_years model name
+        schema sd_years station""",
     "camera": "camera camera_name last_frame last_heard schema silent_since station",
     "health": "at free_mb oldest_waiting_s outbox problems schema station waiting_backlog waiting_live",
     "replay": "from_seq newest_seq problem schema station to_seq",

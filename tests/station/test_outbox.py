@@ -13,6 +13,7 @@ import pytest
 from station.broker import Incoming, Sent
 from station.domain import CaptureTime, Duplicate, Message, Observed, TimeSource
 from station.flow import Doorbell
+from station.hearing import hearing
 from station.herald import Herald
 from station.mail import Mail
 from station.outbox import Outbox
@@ -127,6 +128,19 @@ def test_a_sorted_copy_that_names_an_animal_tells_the_animals_state_and_a_replay
     assert len(waiting(mail, "estimates")) == 1
     [again] = mail.again(1, 1)
     assert json.loads(again.payload) == estimate | {"individual": "bao"}
+
+
+def test_a_name_that_people_give_is_told_with_the_animals_state(store: Store, mail: Mail, tmp_path: Path) -> None:
+    see(store, 4.0, individual="bao")
+    assert [state["name"] for state in waiting(mail, "individuals/bao")] == [None]
+    with hearing(tmp_path / "station.db", "wei", NOW) as heard:
+        word = heard.name("bao", "Bao Bao")
+    see(store, 5.0)
+    assert [state["name"] for state in waiting(mail, "individuals/bao")] == ["Bao Bao"]
+    with hearing(tmp_path / "station.db", "wei", NOW) as heard:
+        heard.undo(word.id)
+    see(store, 6.0)
+    assert [state["name"] for state in waiting(mail, "individuals/bao")] == [None]
 
 
 def test_what_is_subscribed_to_no_longer_is_known_until_it_is_wanted_again(mail: Mail) -> None:

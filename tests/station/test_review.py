@@ -161,7 +161,7 @@ def test_wrong_rows_are_told_by_line_and_the_others_are_taken(ledger: Path, tmp_
     told = take(ledger, out, status=1)
     assert "answer 'maybe': write y (the same animal), n (another one) or nothing" in told
     assert "face 4 showed nobody known when this was asked, and shows new-1 now: ask again" in told
-    assert "1 answers taken" in told
+    assert "1 answer taken" in told
     assert "line 2" in told
     (tmp_path / "mine.csv").write_text("face,answer\n1,y\n")
     told = station("faces", "review", "--in", tmp_path / "mine.csv", "--db", ledger, status=2)
