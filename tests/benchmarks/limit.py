@@ -12,11 +12,11 @@ import argparse
 import multiprocessing
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from station import daemon, settings
 from station.ages import Ages
@@ -48,14 +48,24 @@ def read(ages: Ages, count: int) -> int:
     return count // BATCH * BATCH
 
 
-def scanned(folder: Path, bundle: Path, scratch: Path, workers: int, numbers: Counter[str]) -> int:
-    """All files through the station, in a process of its own, into a new database."""
-    numbers["scan"] += 1
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        scanning = pool.submit(_scan, folder, bundle, scratch / f"{numbers['scan']}.db", workers)
-        done, seconds = scanning.result()
-    numbers["nanoseconds"] = int(1e9 * seconds)
-    return done
+class Scans:
+    """All files of a folder through the station, each time in a process of its own and into a new database."""
+
+    def __init__(self, folder: Path, bundle: Path, scratch: Path, workers: int) -> None:
+        self._folder, self._bundle, self._scratch, self._workers = folder, bundle, scratch, workers
+        self._rates: list[float] = []
+
+    def __call__(self) -> int:
+        """Once; returns how many."""
+        database = self._scratch / f"{len(self._rates)}.db"
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            done, seconds = pool.submit(_scan, self._folder, self._bundle, database, self._workers).result()
+        self._rates.append(done / seconds)
+        return done
+
+    def rate(self) -> float:
+        """Images a second without the start of the process: the middle of all but the first."""
+        return median(self._rates[1:])
 
 
 def _scan(folder: Path, bundle: Path, database: Path, workers: int) -> tuple[int, float]:
@@ -100,19 +110,12 @@ def compared(bundle: Path, files: list[Path], scratch: Path, workers: int, round
     scratch.mkdir()
     ages = Ages(bundle, "auto", limit=BATCH)
     choice = ages.prepare(CACHE)
-    numbers: Counter[str] = Counter()
-    scans: list[float] = []
-
-    def scan() -> int:
-        done = scanned(files[0].parent, bundle, scratch, workers, numbers)
-        scans.append(done / numbers["nanoseconds"] * 1e9)
-        return done
-
+    scans = Scans(files[0].parent, bundle, scratch, workers)
     rates = in_turns(
-        {"decode": partial(decoded, files, ages, workers), "model": partial(read, ages, len(files)), "scan": scan},
+        {"decode": partial(decoded, files, ages, workers), "model": partial(read, ages, len(files)), "scan": scans},
         rounds,
     )
-    scanning = sorted(scans[1:])[len(scans[1:]) // 2]
+    scanning = scans.rate()
     decode, model = rates["decode"], rates["model"]
     limit = min(decode, model) if ages.device != "cpu" else 1 / (1 / decode + 1 / model)
     name = ages.card.architecture

@@ -11,7 +11,6 @@ import argparse
 import itertools
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from torchvision import transforms
 from station.ages import Ages
 from station.bundles import Card
 from tests.benchmarks.figures import in_turns, told
-from tests.benchmarks.limit import CACHE, scanned
+from tests.benchmarks.limit import CACHE, Scans
 from tests.benchmarks.pictures import face_files
 from training.networks import build
 
@@ -92,20 +91,21 @@ def main() -> None:
         files = face_files(scratch / "pictures", args.pictures)
         ages = Ages(args.bundle, limit=32)
         form = ages.prepare(CACHE).form
-        crops, network, numbers = Crops(files, ages.card.input_px), plain(ages.card), Counter[str]()
+        crops, network = Crops(files, ages.card.input_px), plain(ages.card)
+        scans = Scans(files[0].parent, args.bundle, scratch, 2)
         spent = itertools.count()
         rates = in_turns(
             {
                 "one by one": lambda: loop(crops, network, scratch / f"{next(spent)}.sqlite", None),
                 "DataLoader, 32": lambda: loop(crops, network, scratch / f"{next(spent)}.sqlite", 32),
-                "station scan": lambda: scanned(files[0].parent, args.bundle, scratch, 2, numbers),
+                "station scan": scans,
             },
             args.rounds,
         )
-    scan = rates["station scan"]
+    scan = rates["station scan"] = scans.rate()
     figures: dict[str, float | str] = {f"{name}, images/s": rate for name, rate in rates.items()}
-    figures |= {"scan, with its start, / one by one": scan / rates["one by one"]}
-    figures |= {"scan, with its start, / DataLoader": scan / rates["DataLoader, 32"]}
+    figures |= {"scan / one by one": scan / rates["one by one"]}
+    figures |= {"scan / DataLoader": scan / rates["DataLoader, 32"]}
     told(f"against the plain way: {ages.card.architecture}, {form}", figures, args.json)
 
 

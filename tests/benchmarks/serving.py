@@ -1,11 +1,11 @@
 """The same bundle behind LitServe with dynamic batching on loopback, against the station: same pictures, same machine.
 
-python -m tests.benchmarks.serving BUNDLE [--pictures 640] [--json FILE]      (wants `pip install litserve`)
+python -m tests.benchmarks.serving BUNDLE [--pictures 640] [--json FILE]
+
+Wants `pip install litserve python-multipart`.
 
 LitServe gets the station's own decoding and its fastest form of the model; what differs is the serving.
 """
-
-from __future__ import annotations
 
 import argparse
 import http.client
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -23,17 +22,20 @@ from typing import Any
 
 import litserve
 import numpy as np
-from fastapi import Request, Response
+from fastapi import Response, UploadFile
 
 from station.ages import Ages
 from station.domain import WHOLE, Pixels
 from station.pictures import Picture
 from tests.benchmarks.figures import in_turns, told
-from tests.benchmarks.limit import CACHE, scanned
+from tests.benchmarks.limit import CACHE, Scans
 from tests.benchmarks.pictures import face_files
 from tests.station.test_mosquitto import free_port
 
 CLIENTS, ALONE = 32, 40
+_FORM = {"Content-Type": "multipart/form-data; boundary=face"}
+_HEAD = b'--face\r\nContent-Disposition: form-data; name="request"; filename="face.jpg"\r\n\r\n'
+_TAIL = b"\r\n--face--\r\n"
 
 
 class Served(litserve.LitAPI):  # type: ignore[misc]
@@ -47,9 +49,9 @@ class Served(litserve.LitAPI):  # type: ignore[misc]
         self._ages = Ages(self._bundle, "auto", limit=32)
         self._ages.prepare(CACHE)
 
-    async def decode_request(self, request: Request) -> Pixels:
+    def decode_request(self, request: UploadFile) -> Pixels:
         card = self._ages.card
-        crops: Pixels = Picture(await request.body()).crops([WHOLE], card.input_px, card.crop_margin)
+        crops: Pixels = Picture(request.file.read()).crops([WHOLE], card.input_px, card.crop_margin)
         first: Pixels = crops[0]
         return first
 
@@ -74,7 +76,7 @@ def ask(port: int, pictures: list[bytes]) -> list[float]:
     times = []
     for picture in pictures:
         began = time.perf_counter()
-        connection.request("POST", "/predict", picture, {"Content-Type": "application/octet-stream"})
+        connection.request("POST", "/predict", _HEAD + picture + _TAIL, _FORM)
         answer = connection.getresponse()
         float(answer.read())
         times.append(time.perf_counter() - began)
@@ -116,7 +118,7 @@ def main() -> None:
         pictures = [file.read_bytes() for file in files]
         ages = Ages(args.bundle, limit=32)
         ages.prepare(CACHE)
-        numbers: Counter[str] = Counter()
+        scans = Scans(files[0].parent, args.bundle, scratch, 2)
 
         def through_server() -> int:
             with ThreadPoolExecutor(CLIENTS) as pool:
@@ -134,10 +136,11 @@ def main() -> None:
             rates = in_turns(
                 {
                     "LitServe": through_server,
-                    "station scan": lambda: scanned(files[0].parent, args.bundle, scratch, 2, numbers),
+                    "station scan": scans,
                 },
                 args.rounds,
             )
+            rates["station scan"] = scans.rate()
             ask(port, pictures[:10])
             one_by_one = [1000 * t for t in ask(port, pictures[:ALONE])]
             own = [1000 * alone(picture) for picture in pictures[:ALONE]]
