@@ -131,7 +131,7 @@ class Ages:
             memory = self._memory(cache)
             memory.forget()
             self.form, self.choice = prepare.fastest(self._exported, self._makers(memory), self._trial(stopped))
-            if not stopped():
+            if self.choice.compared and not stopped():
                 memory.write(self.choice)
         return self.choice
 

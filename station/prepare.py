@@ -45,6 +45,11 @@ class Choice:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why a form was not taken, whatever its speed."""
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was anything to choose from."""
+        return len(self.rates) + len(self.refused) > 1
+
     def __str__(self) -> str:
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in sorted(self.rates.items(), key=lambda r: -r[1]))
         refused = "".join(f"; not {name}: {why}" for name, why in self.refused.items())

@@ -196,6 +196,11 @@ def test_what_was_chosen_serves_and_is_taken_again(convolving: Path, tmp_path: P
     assert Ages(convolving, "cpu").prepare(tmp_path / "cache") == choice
 
 
+def test_of_a_program_that_is_fast_enough_nothing_is_kept(bundle: Path, tmp_path: Path) -> None:
+    assert Ages(bundle, "cpu", limit=256).prepare(tmp_path / "cache").form == EXPORTED
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_damaged_memory_is_made_anew(convolving: Path, tmp_path: Path) -> None:
     Ages(convolving, "cpu").makers(tmp_path / "cache")["openvino f32"]()
     (kept,) = (tmp_path / "cache").rglob("program.bin")
