@@ -42,6 +42,8 @@ from station.web import Web
 
 log = logging.getLogger(__name__)
 
+_WORTH_IT_AFTER_S = 5
+"""A scan of a few pictures ends before, and does not wait for what only the next ones would gain from."""
 _PREPARING_ENDS_S = 10
 """How long a stop waits for a compiler, which cannot be interrupted."""
 
@@ -119,7 +121,10 @@ def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
 
     def prepare() -> None:
         try:
-            log.info("%s runs %s", ages.device, ages.prepare(cache_folder(os.environ), ended.is_set))
+            cache = cache_folder(os.environ)
+            if not ages.recall(cache) and not ended.wait(_WORTH_IT_AFTER_S):
+                ages.prepare(cache, ended.is_set)
+            log.info("%s runs %s", ages.device, ages.choice)
         except BaseException as error:  # noqa: BLE001  carried to the Line
             bell.fail(error)
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,7 +142,8 @@ def line(
 
 def _give_way() -> None:
     """Where the model runs on the same cores, its threads go first: they wait for each other, and lookers do not."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _GIVES_WAY)
+    with suppress(PermissionError):  # a stricter sandbox than ours: then they are equals
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _GIVES_WAY)
 
 
 def _faces(item: Portraits | Duplicate | Rejection) -> int:

@@ -196,7 +196,10 @@ def test_what_was_chosen_serves_and_is_taken_again(convolving: Path, tmp_path: P
     assert Ages(convolving, "cpu").prepare(tmp_path / "cache") == choice
 
 
-def test_of_a_program_that_is_fast_enough_nothing_is_kept(bundle: Path, tmp_path: Path) -> None:
+def test_of_a_program_that_is_fast_enough_nothing_is_kept(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("station.prepare.FAST_ENOUGH", 0)
     assert Ages(bundle, "cpu", limit=256).prepare(tmp_path / "cache").form == EXPORTED
     assert not (tmp_path / "cache").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -144,7 +145,10 @@ def test_beside_a_station_only_small_batches_are_run_and_no_baseline_is_made(rea
     assert check.measured.beside and not check.becomes_baseline
 
 
-def test_beside_a_station_the_model_runs_in_the_form_that_was_found_before(read: Settings, box: Path) -> None:
+def test_beside_a_station_the_model_runs_in_the_form_that_was_found_before(
+    read: Settings, box: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("station.prepare.FAST_ENOUGH", math.inf)
     checked(read)
     [kept] = (box / "cache").rglob("choice.json")
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"form": "channels-last"}))
