@@ -82,15 +82,9 @@ def buffered(source: Iterable[A], depth: int = 1, name: str = "buffered") -> Ite
     return iter(Buffer(source, depth, name))
 
 
-def parallel(
-    work: Callable[[A], B],
-    source: Iterable[A],
-    workers: int,
-    name: str = "parallel",
-    begin: Callable[[], None] = lambda: None,
-) -> Iterator[B]:
-    """`map(work, source)` on a pool of threads, in order, a bounded way ahead; each thread calls `begin` first."""
-    with ThreadPoolExecutor(workers, thread_name_prefix=name, initializer=begin) as pool:
+def parallel(work: Callable[[A], B], source: Iterable[A], workers: int, name: str = "parallel") -> Iterator[B]:
+    """`map(work, source)` on a pool of threads, in order, a bounded way ahead."""
+    with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
         for future in buffered((pool.submit(work, item) for item in source), depth=2 * workers, name=name):
             yield future.result()
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +21,6 @@ from station.meter import Meter
 from station.pictures import BadPicture, Picture
 from station.store import Store
 from station.times import CameraClock, Clock, captured
-
-_GIVES_WAY = 5
-"""By how much lookers are nicer than the model; Linux counts niceness by thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ def line(
     Ends when the bell is stopped, or closed and the ledger empty.  Raises what any stage raised.
     """
     frames = store.pending(bell)
-    portraits = parallel(meter.looking(look), frames, pace.workers, name="look", begin=_give_way)
+    portraits = parallel(meter.looking(look), frames, pace.workers, name="look")
     batches = batched(portraits, pace.batch_faces, pace.linger_s, size=_faces)
     for readings in buffered(map(meter.reading(ages.read), batches), 2, name="ages"):
         with meter.stage("record"):
@@ -138,12 +133,6 @@ def line(
             store.record(outcomes, clock())
         bell.ring()  # a frame that must be alone may wait for this
         yield outcomes
-
-
-def _give_way() -> None:
-    """Where the model runs on the same cores, its threads go first: they wait for each other, and lookers do not."""
-    with suppress(PermissionError):  # a stricter sandbox than ours: then they are equals
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _GIVES_WAY)
 
 
 def _faces(item: Portraits | Duplicate | Rejection) -> int:

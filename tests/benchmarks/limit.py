@@ -1,6 +1,6 @@
 """`station scan` on face JPEGs, against the limit that decoding and the model set together.
 
-python -m tests.benchmarks.limit BUNDLE [BUNDLE ...] [--pictures 2000] [--json FILE]
+python -m tests.benchmarks.limit BUNDLE [BUNDLE ...] [--pictures 5000] [--json FILE]
 
 Decode-only reads, decodes and crops with the Line's workers; model-only runs full batches.  On shared cores their
 times add; on a GPU the slower one rules.  The scan is the whole station: ledger, hashes, times, outcomes committed.
@@ -91,7 +91,7 @@ def main() -> None:
     """All bundles, one after the other."""
     parser = argparse.ArgumentParser()
     parser.add_argument("bundles", nargs="+", type=Path)
-    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,7 @@ def test_a_gpu_that_is_not_there_is_an_error_with_a_remedy(bundle: Path) -> None
 def test_the_station_runs_a_bundle_without_torchvision_timm_or_training(bundle: Path) -> None:
     program = f"""
 import numpy as np
+import math
 from pathlib import Path
 import station.daemon
 from station.ages import Ages
@@ -187,6 +189,12 @@ def test_a_form_takes_any_batch(convolving: Path, tmp_path: Path, count: int) ->
             assert got == pytest.approx(want, abs=0.02)
 
 
+@pytest.fixture
+def never_fast_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("station.prepare.FAST_ENOUGH", math.inf)
+
+
+@pytest.mark.usefixtures("never_fast_enough")
 def test_what_was_chosen_serves_and_is_taken_again(convolving: Path, tmp_path: Path) -> None:
     ages = Ages(convolving, "cpu")
     before = ages.run(ages.golden.batch(8))[0]
@@ -204,6 +212,7 @@ def test_of_a_program_that_is_fast_enough_nothing_is_kept(
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.usefixtures("never_fast_enough")
 def test_a_damaged_memory_is_made_anew(convolving: Path, tmp_path: Path) -> None:
     Ages(convolving, "cpu").makers(tmp_path / "cache")["openvino f32"]()
     (kept,) = (tmp_path / "cache").rglob("program.bin")
