@@ -35,6 +35,7 @@ class StationError(Exception):
     ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
+    ├── JobError           station.errand     a job is unknown, or runs already
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ReviewError        station.review     a file of answers cannot be read or written
     ├── CensusError        station.census     there can be no census, or it cannot be written

@@ -120,6 +120,8 @@ class Baseline:
     form: str
     crowded: bool = False
     """Other programs used the box too: the next self-check that has it to itself takes its place."""
+    beside: bool = False
+    """Taken beside a station that stood idle: one of a box without it takes its place, and measures full batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def baseline_of(text: str) -> Baseline:
     raw: dict[str, Any] = json.loads(text)["measured"]
     rates = {name: Rate(**rate) for name, rate in raw["rates"].items()}
     crowded = Surroundings(**raw["surroundings"]).crowded
-    return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"], crowded)
+    return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"], crowded, raw["beside"])
 
 
 def shares(measured: Measured, baseline: Baseline | None) -> dict[str, float]:
@@ -165,13 +167,19 @@ def shares(measured: Measured, baseline: Baseline | None) -> dict[str, float]:
     }
 
 
-def judge(measured: Measured, baseline: Baseline | None, record_baseline: bool = False) -> Selfcheck:
-    """Beside a station that works, low rates are told and do not count: it is what makes them low."""
+def judge(
+    measured: Measured, baseline: Baseline | None, record_baseline: bool = False, settled: bool = False
+) -> Selfcheck:
+    """Beside a station that works, low rates are told and do not count: it is what makes them low.
+
+    `settled`: beside one that has found its form and stands idle, the first figures become the baseline too.
+    """
     found = shares(measured, baseline)
     low = tuple(name for name, share in found.items() if share < WORSE)
     wrong = tuple(_wrong(measured))
     why = _why_anew(measured, baseline, record_baseline)
-    becomes = bool(why) and not wrong and not measured.beside
+    idle = not measured.beside or (settled and not measured.busy and not measured.left_out)
+    becomes = bool(why) and not wrong and idle
     worse = () if record_baseline or (measured.beside and measured.busy) else low
     check = Selfcheck(
         measured, baseline.at if baseline else None, found, worse, wrong,
@@ -191,6 +199,8 @@ def _why_anew(measured: Measured, baseline: Baseline | None, asked: bool) -> str
         return "as asked for"
     if baseline.crowded and not measured.surroundings.crowded:
         return "when the one before was taken, other programs used the box too"
+    if baseline.beside and not measured.beside:
+        return "the one before was taken beside a running station"
     return ""
 
 
@@ -220,9 +230,9 @@ def _causes(measured: Measured, baseline: Baseline | None, low: tuple[str, ...])
 
 def _remarks(check: Selfcheck, why: str, low: tuple[str, ...]) -> Iterator[str]:
     measured, around = check.measured, check.measured.surroundings
-    if measured.beside:
+    if measured.beside and not check.becomes_baseline:
         yield "measured beside a running station: no figures for a baseline"
-        yield from measured.left_out
+    yield from measured.left_out
     if low and not check.causes:
         yield "nothing that can be seen from here explains it"
     if check.becomes_baseline:

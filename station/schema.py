@@ -366,6 +366,30 @@ def selfchecks(db: Database) -> None:
     """)
 
 
+@migrations()
+def jobs(db: Database) -> None:
+    """What happens by the clock: since when it is to, and what became of it."""
+    db.executescript("""
+    CREATE TABLE job_plans (
+        job TEXT PRIMARY KEY,
+        words TEXT NOT NULL,  -- when it is to run
+        since TEXT NOT NULL  -- times before are not made up for
+    );
+    CREATE TABLE job_runs (
+        id INTEGER PRIMARY KEY,
+        job TEXT NOT NULL,
+        slot TEXT,  -- the time it was for, as a clock on the station's wall says it; empty: a person asked
+        started_at TEXT NOT NULL,
+        ended_at TEXT,
+        ending TEXT CHECK (ending IN ('done', 'failed', 'stopped', 'put off', 'interrupted')),  -- empty: it runs
+        message TEXT NOT NULL DEFAULT '',
+        seconds REAL  -- it took, whatever the clock did
+    );
+    CREATE INDEX job_runs_job ON job_runs (job, id);
+    CREATE TABLE nights (day TEXT PRIMARY KEY, made_at TEXT NOT NULL);  -- whose census was made by the clock
+    """)
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:
