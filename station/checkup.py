@@ -13,6 +13,7 @@ from station import history, silence
 from station.domain import Away
 from station.health import Camera, Coverage, Health, Problem, Queue, Refused, Running, Spread
 from station.meter import Histogram, Meter
+from station.notices import alerts
 from station.settings import Settings
 from station.silence import Rule, Span
 from station.times import iso
@@ -58,7 +59,9 @@ def checkup(read: Settings, now: datetime, live: Live | None = None) -> Checkup:
     """Looks at database and disks.  Raises `StoreError`."""
     with history.reading(read.station.database) as db:
         found = vitals(db, now, read.places())
-    return Checkup(examine(read, found, now, free_mb(read), live), found.frames, found.estimates)
+        by_clock = tuple(alerts(db, read.schedule.retries))
+    health = examine(read, found, now, free_mb(read), live)
+    return Checkup(replace(health, problems=(*health.problems, *by_clock)), found.frames, found.estimates)
 
 
 def free_mb(read: Settings) -> dict[str, float]:

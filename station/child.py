@@ -1,8 +1,8 @@
 """A command as a child process that everybody else goes before, and that ends when its parent does.
 
-It runs when the processor has nothing else to do, reads and writes when the disk has not, is the first to go when memory
-runs out, and gets what is left of an NVIDIA card that is shared by MPS.  Where a program of util-linux is missing the
-child goes without what it would give.
+It runs when the processor has nothing else to do, reads and writes when the disk has not, is the first to go when
+memory runs out, and gets what is left of an NVIDIA card that is shared by MPS.  Where a program of util-linux is
+missing the child goes without what it would give.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -90,10 +91,8 @@ def _watched(process: subprocess.Popen[str], why_stop: Callable[[], str]) -> str
 def _end(process: subprocess.Popen[str]) -> None:
     """With all that it started."""
     _signal(process, signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(TERM_S)
-    except subprocess.TimeoutExpired:
-        pass
     _signal(process, signal.SIGKILL)
     process.wait()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from station import faces, individuals, species
+from station import faces, individuals, selfcheck, species
 from station.ages import Ages
 from station.bundles import read_card
 from station.checkup import Live
@@ -25,6 +25,7 @@ from station.flow import Doorbell
 from station.gallery import Recogniser
 from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
+from station.jobs import Jobs, Running
 from station.line import Camera, Limits, Look, Pace, Recognise, line
 from station.logs import about
 from station.mailroom import Mailroom, opened
@@ -63,6 +64,8 @@ class Station:
     meter: Meter
     problems: Problems
     herald: Herald
+    prepared: Callable[[], bool] = lambda: True
+    """Whether the model runs in its final form."""
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
@@ -109,14 +112,14 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
         look = Look(store, _cameras(settings, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
         recognise = _recognise(store, ages, kind.name if kind else ages.card.species, limits)
-        with _prepared(ages, bell, how.program):
-            yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald)
+        with _prepared(ages, bell, how.program) as prepared:
+            yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald, prepared)
         store.end_run(clock())
 
 
 @contextmanager
-def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
-    """Looks for the fastest form of the model beside the block, which does not wait for it."""
+def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[Callable[[], bool]]:
+    """Looks for the fastest form of the model beside the block, which does not wait for it; gives whether it ended."""
     ended = threading.Event()
 
     def prepare() -> None:
@@ -132,7 +135,7 @@ def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
     if program == "fastest":
         thread.start()
     try:
-        yield
+        yield lambda: not thread.is_alive()
     finally:
         ended.set()
         if program == "fastest":
@@ -210,8 +213,10 @@ class Asked:
             bell.stop()
 
 
-def run(load: Callable[[], Settings], clock: Clock, service: Service) -> None:
+def run(load: Callable[[], Settings], clock: Clock, service: Service, config: Path | None = None) -> None:
     """The daemon: watches the folders until a signal stops it.  Raises what any thread raised.
+
+    `config`: the file that jobs read their settings from; None: nothing happens by the clock.
 
     On SIGHUP what is in hand is finished and the station put together anew, from the configuration as it then is,
     or from the old one where the new one is wrong.
@@ -220,7 +225,7 @@ def run(load: Callable[[], Settings], clock: Clock, service: Service) -> None:
     with heard((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), asked.hear):
         while proven is None or (asked.reload and not asked.stop):
             asked.reload = False
-            proven = _once(_wanted(load, proven), proven, clock, service, asked)
+            proven = _once(_wanted(load, proven), proven, clock, service, asked, config)
     log.info("stopped; what was not finished waits in the ledger")
 
 
@@ -234,7 +239,9 @@ def _wanted(load: Callable[[], Settings], proven: Settings | None) -> Settings:
         return proven
 
 
-def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Service, asked: Asked) -> Settings:
+def _once(
+    wanted: Settings, proven: Settings | None, clock: Clock, service: Service, asked: Asked, config: Path | None
+) -> Settings:
     """One station, from its composition until a signal ends it; gives the settings that it had."""
     with ExitStack() as stack:
         try:
@@ -246,6 +253,8 @@ def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Serv
             stack.close()
             wanted = proven
             station, mail = _opened(stack, wanted, clock)
+        if config:
+            stack.enter_context(_jobs(wanted, config, station))
         asked.pass_on(station.bell)
         stack.callback(asked.pass_on, None)
         _serve(station, mail, service)
@@ -267,6 +276,15 @@ def _opened(stack: ExitStack, settings: Settings, clock: Clock) -> tuple[Station
         mail.outbox.health, mail.announce = rounds.health, rounds.announce
     stack.enter_context(Web(settings, live, station.bell, station.clock))
     return station, mail
+
+
+def _jobs(settings: Settings, config: Path, station: Station) -> Jobs:
+    running = Running(
+        lambda: selfcheck.identity(settings.station.bundle, station.ages),
+        lambda: station.prepared() and station.store.idle(),
+        station.bell, station.problems, station.clock,
+    )  # fmt: skip
+    return Jobs(settings, config, running)
 
 
 @contextmanager

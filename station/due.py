@@ -1,8 +1,8 @@
 """Whether a job is due: pure, from when it should run and from what the ledger says of its runs.
 
 A time at which it should run is settled when a run for it was done, and given up when too many failed.  Of times that
-were missed only the newest counts.  Runs that a power cut or a kill ended are begun again, a job that was stopped or had
-to stand back is no failure, and a clock that is set does neither lose a run nor make one twice.
+were missed only the newest counts.  Runs that a power cut or a kill ended are begun again, a job that was stopped or
+had to stand back is no failure, and a clock that is set does neither lose a run nor make one twice.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from station.when import Slot, When
 
 AHEAD = timedelta(hours=20)
 """What was noted so much later than now was noted by a clock that was ahead; less repeats no night."""
+BASELINE = "baseline"
+"""The self-check that others are compared with is due for what the box is, not for a time."""
 MOST_INTERRUPTED = 20
 """A job that brings the box down is not begun for ever."""
 AGAIN = timedelta(minutes=10)

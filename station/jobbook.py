@@ -21,9 +21,7 @@ _ENOUGH = 200
 def begin(file: Path, job: str, slot: str | None, now: datetime) -> int:
     """Notes that a run begins; its number.  Runs of the job that nobody ended are no more.  Raises `StoreError`."""
     with schema.beside(file) as db:
-        db.execute(
-            "UPDATE job_runs SET ending = ? WHERE job = ? AND ending IS NULL", [Ending.INTERRUPTED.value, job]
-        )
+        db.execute("UPDATE job_runs SET ending = ? WHERE job = ? AND ending IS NULL", [Ending.INTERRUPTED.value, job])
         row = [job, slot, iso(now)]
         return int(db.execute("INSERT INTO job_runs (job, slot, started_at) VALUES (?, ?, ?)", row).lastrowid or 0)
 
@@ -111,12 +109,6 @@ def make(file: Path, day: date, now: datetime) -> None:
     """A night's census lies in its folder and in the ledger.  Raises `StoreError`."""
     with schema.beside(file) as db:
         db.execute("INSERT OR REPLACE INTO nights (day, made_at) VALUES (?, ?)", [day.isoformat(), iso(now)])
-
-
-def ready(file: Path) -> bool:
-    """Whether a database is of a station that knows jobs."""
-    with history.reading(file) as db:
-        return "job_runs" in db.table_names()
 
 
 def plain(run: Run) -> dict[str, Any]:

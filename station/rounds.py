@@ -15,6 +15,7 @@ from station.flow import Doorbell
 from station.health import Camera, Health
 from station.homeassistant import discovery
 from station.messages import CameraMessage, HealthMessage, Topics
+from station.notices import Notices
 from station.settings import Settings
 from station.store import Store
 from station.times import Clock
@@ -30,6 +31,7 @@ class Rounds:
         self._settings = read
         self._store = store
         self._live = live
+        self._notices = Notices(read.station.id)
         self._bell = bell
         self._clock = clock
         self._woken = threading.Event()
@@ -89,7 +91,9 @@ class Rounds:
 
     def _news(self, health: Health) -> list[Message]:
         """What subscribers have not been told yet."""
-        news = [m for m in states(health, self._settings.name) if self._told.get(m.topic) != m]
+        with history.reading(self._settings.station.database) as db:
+            newest = list(self._notices.newest(db))
+        news = [m for m in (*states(health, self._settings.name), *newest) if self._told.get(m.topic) != m]
         self._told |= {m.topic: m for m in news}
         return news
 

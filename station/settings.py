@@ -207,11 +207,13 @@ class Schedule(_Section):
     )
     retries: int = Field(2, ge=0, le=10, description="how often a job that failed is tried again before it is reported")
     retry_after_min: float = Field(10, gt=0, description="minutes before the first of them, doubled each time")
-    after_start_s: float = Field(60, ge=0, description="seconds after a start in which pictures have the box to themselves")
+    after_start_s: float = Field(
+        60, ge=0, description="seconds after a start in which pictures have the box to themselves"
+    )
 
     _words = field_validator("census", "selfcheck", "retraining", "backup", "retention")(_when)
 
-    def words(self) -> dict[Job, str]:
+    def words(self) -> dict[str, str]:
         """When each job is to run."""
         return {
             "census": self.census, "selfcheck": self.selfcheck, "retraining": self.retraining,
