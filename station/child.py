@@ -19,13 +19,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-_LAST = (
-    ("setpriv", ("--pdeathsig", "KILL")),
+_WITH_ITS_PARENT = ("setpriv", ("--pdeathsig", "KILL"))
+_FIRST_TO_GO = ("choom", ("-n", "1000", "--"))
+LAST = (
+    _WITH_ITS_PARENT,
     ("chrt", ("--idle", "0")),
     ("nice", ("-n", "19")),
     ("ionice", ("-c", "3")),
-    ("choom", ("-n", "1000", "--")),
+    _FIRST_TO_GO,
 )
+"""Gets only what nobody else wants."""
+BEHIND = (_WITH_ITS_PARENT, ("nice", ("-n", "10")), _FIRST_TO_GO)
+"""Gets less than others: what it measures is the box, and not how much of it others left."""
+Rank = tuple[tuple[str, tuple[str, ...]], ...]
 _CARD = {"CUDA_MPS_CLIENT_PRIORITY": "1"}
 """Below others: of the Multi-Process Service, NVIDIA; without it a card shares its time evenly."""
 TERM_S = 3.0
@@ -49,20 +55,22 @@ class Ended:
     seconds: float
 
 
-def last_of_all(command: Sequence[str]) -> list[str]:
-    """The command, to be run after everybody else."""
-    first = [word for name, words in _LAST if shutil.which(name) for word in (name, *words)]
+def ranked(command: Sequence[str], rank: Rank) -> list[str]:
+    """The command, to be run after others."""
+    first = [word for name, words in rank if shutil.which(name) for word in (name, *words)]
     return [*first, *command]
 
 
-def run(command: Sequence[str], why_stop: Callable[[], str], keep_open: Sequence[int] = ()) -> Ended:
+def run(
+    command: Sequence[str], why_stop: Callable[[], str], keep_open: Sequence[int] = (), rank: Rank = LAST
+) -> Ended:
     """Runs it to its end, or until there is a reason to stop; `keep_open`: descriptors that it holds too.
 
     Raises `OSError` where it cannot be started.
     """
     began = time.monotonic()
     with subprocess.Popen(
-        last_of_all(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ranked(command, rank), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         errors="replace", env=os.environ | _CARD | {"PYTHONUNBUFFERED": "1"}, pass_fds=tuple(keep_open),
         process_group=0,
     ) as process:  # fmt: skip

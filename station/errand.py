@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from station import child, jobbook
-from station.child import Ended
+from station.child import Ended, Rank
 from station.domain import StationError
 from station.due import Ending
 from station.times import Clock
@@ -37,6 +37,11 @@ class Errand:
     job: str
     config: Path
     database: Path
+
+    @property
+    def rank(self) -> Rank:
+        """Whom it lets go first."""
+        return child.BEHIND if self.job == "selfcheck" else child.LAST
 
     def command(self, slot: str | None, *more: str) -> list[str]:
         """What the child is to do."""
@@ -79,7 +84,7 @@ def perform(errand: Errand, slot: str | None, clock: Clock, why_stop: Callable[[
     with claimed(errand.database, errand.job) as claim:
         run = jobbook.begin(errand.database, errand.job, slot, clock())
         try:
-            ended = child.run(errand.command(slot, *more), why_stop, (claim,))
+            ended = child.run(errand.command(slot, *more), why_stop, (claim,), errand.rank)
             result = judged(ended)
         except OSError as error:
             result = Result(Ending.FAILED, f"it could not be started: {error}", 0.0)
