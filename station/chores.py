@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from station import backup, fitness, history, jobbook, nightly, retention, selfcheck
@@ -83,11 +83,10 @@ def _before(chore: Chore, newest: date) -> Iterator[date]:
     own, one = zone(chore.read.station.timezone), when(chore.read.schedule.census)
     with history.reading(chore.read.station.database) as db:
         since = jobbook.sinces(db).get("census")
+    until = datetime.combine(newest + _A_DAY, time.max, own)
     if one and since:
-        for slot in one.between(max(since, chore.now - MADE_UP_FOR), chore.now, own):
-            day = slot.at.astimezone(own).date() - _A_DAY
-            if day <= newest:
-                yield day
+        for slot in one.between(max(since, until - MADE_UP_FOR), until, own):
+            yield slot.at.astimezone(own).date() - _A_DAY
 
 
 def check_speed(chore: Chore) -> str:
