@@ -35,13 +35,14 @@ def end(file: Path, run: int, ending: Ending, message: str, seconds: float, now:
         )
 
 
-def abandon(file: Path, job: str) -> None:
-    """Runs of a job that nobody ended are no more: to be called by who holds the job's lock.  Raises `StoreError`."""
-    with history.reading(file) as db:
-        if not db.execute("SELECT 1 FROM job_runs WHERE job = ? AND ending IS NULL", [job]).fetchone():
-            return
+def abandon(file: Path, job: str) -> list[Run]:
+    """Runs of a job that nobody ended are no more: to be called by who holds the job's lock; gives the newest.
+
+    Raises `StoreError`.
+    """
     with schema.beside(file) as db:
         db.execute("UPDATE job_runs SET ending = ? WHERE job = ? AND ending IS NULL", [Ending.INTERRUPTED.value, job])
+        return newest(db, job)
 
 
 def newest(db: Database, job: str, most: int = _ENOUGH) -> list[Run]:

@@ -122,13 +122,14 @@ class Jobs:
     def due(self, job: str, now: datetime) -> Due | None:
         """What comes next for a job; None: another process runs it just now."""
         database = self._settings.station.database
-        try:
-            with errand.claimed(database, job):
-                jobbook.abandon(database, job)
-        except JobError:
-            return None
         with history.reading(database) as db:
             runs, since = jobbook.newest(db, job), jobbook.sinces(db)[job]
+        if any(run.ending is None for run in runs):
+            try:
+                with errand.claimed(database, job):
+                    runs = jobbook.abandon(database, job)
+            except JobError:
+                return None
         found = due(self._plans[job], self._zone, since, runs, now, self._patience)
         first = self._baseline(runs, now) if job == "selfcheck" else None
         return min((one for one in (first, found) if one), key=lambda one: one.at)

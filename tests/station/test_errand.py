@@ -162,5 +162,5 @@ def test_killed_during_a_job_the_child_goes_too_and_the_job_can_be_begun_again(d
     assert until(lambda: gone(int(note.read_text())), 10)
     assert [run.ending for run in runs(database)] == [None]
     with claimed(database, "census"):
-        jobbook.abandon(database, "census")
+        assert jobbook.abandon(database, "census")[0].ending is Ending.INTERRUPTED
     assert [run.ending for run in runs(database)] == [Ending.INTERRUPTED]

@@ -19,7 +19,7 @@ from station import history, jobbook, logbook, settings
 from station.checkup import checkup
 from station.due import BASELINE, Ending, Run
 from station.errand import claimed
-from station.fitness import Identity
+from station.fitness import Identity, judge
 from station.flow import Doorbell
 from station.jobs import Jobs, Running
 from station.notices import Notices
@@ -59,6 +59,13 @@ def configured(folder: Path, bundle: Path, **words: str) -> Settings:
     usual = {"census": "never", "backup": "never", "backup_into": "backups"}
     (folder / "station.toml").write_text(CONFIG.format(bundle=bundle, **usual | words))
     return settings.load(folder / "station.toml")
+
+
+@pytest.fixture(autouse=True)
+def without_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without util-linux, so that a job need not wait until nobody else wants the processor."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
 @pytest.fixture
@@ -155,7 +162,7 @@ def test_a_stop_ends_the_job_that_runs_and_the_next_start_begins_it_again(box: P
 def test_what_is_run_by_hand_is_not_begun_beside_it(box: Path, bundle: Path) -> None:
     read = configured(box, bundle, backup="nightly at 02:30")
     planned(read, NOW - DAY)
-    with at_work(read) as running, claimed(read.station.database, "backup"):
+    with claimed(read.station.database, "backup"), at_work(read) as running:
         assert not until(lambda: bool(runs(read, "backup")) or running.bell.stopped, 1)
         told = station("jobs", "run", "backup", "--config", box / "station.toml", status=2)
         assert "backup runs already, by process" in told
@@ -184,8 +191,6 @@ def test_a_box_without_a_baseline_gets_one_once_it_has_settled(box: Path, bundle
 def test_another_driver_or_bundle_gets_a_baseline_of_its_own(box: Path, bundle: Path) -> None:
     read = weekly(box, bundle)
     known = replace(WELL, identity=IDENTITY)
-    from station.fitness import judge  # noqa: PLC0415
-
     logbook.record(read.station.database, judge(known, None))
     assert due(read) is None
     assert due(read, replace(IDENTITY, driver="570.1")) == due(read, replace(IDENTITY, bundle="two")) == BASELINE
