@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -231,5 +230,6 @@ def pin(db: Database, why: str, now: datetime) -> None:
 
 def unpin(db: Database, now: datetime) -> bool:
     """Others may again; False: they could."""
-    done: sqlite3.Cursor = db.execute("UPDATE pins SET taken_out_at = ? WHERE taken_out_at IS NULL", [iso(now)])
-    return done.rowcount > 0
+    held = pinned(db) is not None
+    db.execute("UPDATE pins SET taken_out_at = ? WHERE taken_out_at IS NULL", [iso(now)])
+    return held
