@@ -123,6 +123,22 @@ def history(settings: Settings) -> list[Change]:
         return promotions.changes(db)
 
 
+def settle(settings: Settings, now: datetime) -> None:
+    """What a crash left undecided is decided by the link; to be called at the start.  Raises `StationError`."""
+    where = place(settings)
+    if where.database.is_file():
+        with promotions.alone(where):
+            promotions.reconcile(where, now)
+
+
+def fall_back(settings: Settings, why: str, now: datetime) -> Path | None:
+    """The bundle in service cannot be used: puts the one of before in its place; None: there is none."""
+    try:
+        return rollback(settings, why, By.STATION, now)
+    except PromotionError:
+        return None
+
+
 def place(settings: Settings) -> Place:
     """Where link and table are."""
     return Place(settings.station.database, settings.station.bundle.absolute())
@@ -184,7 +200,7 @@ def _brought(where: Place, bundle: Path) -> Path:
 def _refuse_pinned(where: Place, by: By) -> None:
     with schema.beside(where.database) as db:
         held = promotions.pinned(db)
-    if held and by is not By.PERSON:
+    if held and by in (By.GATE, By.WATCH):
         raise PromotionError(f"the model in service is pinned since {held[0]} ({held[1]}): only a person changes it")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from station import schema
+from station import entries, schema
 from station.bundles import BundleError, read_card
 from station.domain import StationError
 from station.durable import sync
@@ -121,7 +121,7 @@ def change(place: Place, bundle: Path, kind: Kind, by: By, why: str, now: dateti
         ) from error
     with schema.beside(place.database) as db:
         _end(db, row, "done")
-        _serve(db, version, now)
+        entries.serve(db, version, iso(now))
 
 
 def reconcile(place: Place, now: datetime) -> None:
@@ -173,15 +173,6 @@ def _begin(
 
 def _end(db: Database, id: int, outcome: str) -> None:
     db.execute("UPDATE promotions SET outcome = ? WHERE id = ?", [outcome, id])
-
-
-def _serve(db: Database, version: str, now: datetime) -> None:
-    """From now on its estimates count, if it has made some."""
-    db.execute(
-        """INSERT INTO services (model, since) SELECT version, ? FROM models WHERE version = ?
-        AND version IS NOT (SELECT model FROM services ORDER BY id DESC LIMIT 1)""",
-        [iso(now), version],
-    )
 
 
 _COLUMNS = "id, at, kind, version, bundle, previous, by, why, settled_at, verdict"
