@@ -32,7 +32,8 @@ FULL = 0.8
 class Live:
     """What only the running daemon knows."""
 
-    model: str
+    model: Callable[[], str]
+    """The version in service."""
     device: str
     meter: Meter
     memory_bytes: Callable[[], dict[str, int]]
@@ -175,7 +176,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _running(live: Live) -> Running:
     stages = {name: _spread(histogram) for name, histogram in live.meter.stages().items()}
-    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
+    return Running(live.model(), live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
 
 
 def _spread(histogram: Histogram) -> Spread:

@@ -61,9 +61,7 @@ def ranked(command: Sequence[str], rank: Rank) -> list[str]:
     return [*first, *command]
 
 
-def run(
-    command: Sequence[str], why_stop: Callable[[], str], keep_open: Sequence[int] = (), rank: Rank = LAST
-) -> Ended:
+def run(command: Sequence[str], why_stop: Callable[[], str], keep_open: Sequence[int] = (), rank: Rank = LAST) -> Ended:
     """Runs it to its end, or until there is a reason to stop; `keep_open`: descriptors that it holds too.
 
     Raises `OSError` where it cannot be started.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from station import backup, fitness, history, jobbook, nightly, retention, selfcheck
+from station import backup, fitness, history, jobbook, models, nightly, retention, selfcheck
 from station.domain import StationError
 from station.due import BASELINE
 from station.errand import JobError
@@ -94,7 +94,8 @@ def check_speed(chore: Chore) -> str:
     found = selfcheck.selfcheck(chore.read, chore.now, settled=True)
     if (chore.slot or "").startswith(BASELINE) and found.ok and not found.becomes_baseline:
         raise PutOff("; ".join(found.measured.left_out) or "the station was at work: no figures for a baseline")
-    return _checked(found)
+    back = models.watch(chore.read, chore.now)
+    return f"{back}; {_checked(found)}" if back else _checked(found)
 
 
 def _checked(found: Selfcheck) -> str:

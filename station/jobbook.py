@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from station import history, schema
+from station import schema
 from station.due import AHEAD, Ending, Run
 from station.times import iso
 

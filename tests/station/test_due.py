@@ -100,9 +100,7 @@ class Box:
         next_ = due(When(self.words), self.zone, since, runs, now, PATIENCE)
         if next_.at <= now:
             self.did.append(next_.slot.name)
-            jobbook.end(
-                self.file, jobbook.begin(self.file, "census", next_.slot.name, now), Ending.DONE, "", 1.0, now
-            )
+            jobbook.end(self.file, jobbook.begin(self.file, "census", next_.slot.name, now), Ending.DONE, "", 1.0, now)
 
     def live(self, since: datetime, hours: float, every: timedelta = HOUR / 2) -> datetime:
         now = since

@@ -25,11 +25,10 @@ from station.jobs import Jobs, Running
 from station.notices import Notices
 from station.settings import Settings
 from station.shortage import Problems
-from station.store import Store
 from tests.reserve import reserve
 from tests.station.test_commands import station
-from tests.station.test_flow import until
 from tests.station.test_fitness import WELL
+from tests.station.test_flow import until
 
 CONFIG = """
 [station]
@@ -206,9 +205,7 @@ def daemon(box: Path, bundle: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_the_daemon_runs_what_was_missed_and_stops_within_seconds(
-    box: Path, daemon: subprocess.Popen[bytes]
-) -> None:
+def test_the_daemon_runs_what_was_missed_and_stops_within_seconds(box: Path, daemon: subprocess.Popen[bytes]) -> None:
     def log() -> str:
         return (box / "log").read_text()
 
