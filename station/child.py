@@ -1,7 +1,7 @@
 """A command as a child process that everybody else goes before, and that ends when its parent does.
 
-It runs when the processor has nothing else to do, reads and writes when the disk has not, is the first to go when
-memory runs out, and gets what is left of an NVIDIA card that is shared by MPS.  Where a program of util-linux is
+It gets less of the processor and the disk, or only what nobody else wants; it is the first to go when memory runs out,
+and gets what is left of an NVIDIA card that is shared by MPS.  Where a program of util-linux is
 missing the child goes without what it would give.
 """
 
@@ -28,9 +28,9 @@ LAST = (
     ("ionice", ("-c", "3")),
     _FIRST_TO_GO,
 )
-"""Gets only what nobody else wants."""
-BEHIND = (_WITH_ITS_PARENT, ("nice", ("-n", "10")), _FIRST_TO_GO)
-"""Gets less than others: what it measures is the box, and not how much of it others left."""
+"""Gets only what nobody else wants, and may take days."""
+BEHIND = (_WITH_ITS_PARENT, ("nice", ("-n", "10")), ("ionice", ("-c", "2", "-n", "7")), _FIRST_TO_GO)
+"""Gets less than others, and comes to an end while they work too."""
 Rank = tuple[tuple[str, tuple[str, ...]], ...]
 _CARD = {"CUDA_MPS_CLIENT_PRIORITY": "1"}
 """Below others: of the Multi-Process Service, NVIDIA; without it a card shares its time evenly."""

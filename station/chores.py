@@ -1,4 +1,7 @@
-"""What each job does, in a process of its own, and what it says of it in one line."""
+"""What each job does, in a process of its own, and what it says of it in one line.
+
+Each imports what it alone needs: torch takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from station import backup, fitness, history, jobbook, models, nightly, retention, selfcheck
+from station import fitness, history, jobbook
 from station.domain import StationError
 from station.due import BASELINE
 from station.errand import JobError
 from station.fitness import Selfcheck
-from station.place import place
-from station.report.write import write
 from station.settings import Settings
 from station.times import zone
 from station.when import when
@@ -54,6 +55,10 @@ def census(chore: Chore) -> str:
 
     A night counts as made when its folder and its row in the ledger are there.
     """
+    from station import nightly  # noqa: PLC0415
+    from station.place import place  # noqa: PLC0415
+    from station.report.write import write  # noqa: PLC0415
+
     read = chore.read
     known = place(None, chore.config)
     made = []
@@ -91,6 +96,8 @@ def _before(chore: Chore, newest: date) -> Iterator[date]:
 
 def check_speed(chore: Chore) -> str:
     """The self-check; a baseline that could not be taken, because the station had work, is put off."""
+    from station import models, selfcheck  # noqa: PLC0415
+
     found = selfcheck.selfcheck(chore.read, chore.now, settled=True)
     if (chore.slot or "").startswith(BASELINE) and found.ok and not found.becomes_baseline:
         raise PutOff("; ".join(found.measured.left_out) or "the station was at work: no figures for a baseline")
@@ -111,6 +118,8 @@ def _checked(found: Selfcheck) -> str:
 
 def back_up(chore: Chore) -> str:
     """A backup, read back; the oldest of those beyond the number that is kept go afterwards."""
+    from station import backup  # noqa: PLC0415
+
     read = chore.read
     day = chore.now.astimezone(zone(read.station.timezone)).date()
     folder = read.schedule.backup_into
@@ -131,6 +140,8 @@ def back_up(chore: Chore) -> str:
 
 def retain(chore: Chore) -> str:
     """Old pictures of the spool."""
+    from station import retention  # noqa: PLC0415
+
     wanted = retention.plan(chore.read, chore.now)
     size = wanted.bytes
     if chore.dry_run:

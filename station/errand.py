@@ -41,7 +41,7 @@ class Errand:
     @property
     def rank(self) -> Rank:
         """Whom it lets go first."""
-        return child.BEHIND if self.job == "selfcheck" else child.LAST
+        return child.LAST if self.job == "retraining" else child.BEHIND
 
     def command(self, slot: str | None, *more: str) -> list[str]:
         """What the child is to do."""

@@ -85,7 +85,7 @@ def test_it_comes_after_everybody_else() -> None:
     assert io[1] == "idle" != io[0]
 
 
-def test_what_measures_the_box_only_stands_behind_others() -> None:
+def test_what_is_short_only_stands_behind_others() -> None:
     program = "import os; print(os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0))"
     told = child.run([*PYTHON, program], on, rank=BEHIND).told
     assert told == f"False {min(19, os.nice(0) + 10)}"

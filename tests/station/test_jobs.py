@@ -60,13 +60,6 @@ def configured(folder: Path, bundle: Path, **words: str) -> Settings:
     return settings.load(folder / "station.toml")
 
 
-@pytest.fixture(autouse=True)
-def without_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without util-linux, so that a job need not wait until nobody else wants the processor."""
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-
-
 @pytest.fixture
 def box(tmp_path: Path) -> Path:
     with reserve(tmp_path / "station.db") as said:
