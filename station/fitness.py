@@ -66,6 +66,12 @@ class Surroundings:
     """Of the cores, as a share of their highest."""
     throttled: int | None = None
     """How often they were slowed down by heat."""
+    degrees: float | None = None
+    """Of the hottest part, in Celsius."""
+    card_users: tuple[str, ...] = ()
+    """Other programs that compute on the card."""
+    card_slowed: tuple[str, ...] = ()
+    """Why its clocks are low."""
 
     @property
     def crowded(self) -> bool:
@@ -151,7 +157,8 @@ def baseline_of(text: str) -> Baseline:
     """From the JSON of the self-check that became one."""
     raw: dict[str, Any] = json.loads(text)["measured"]
     rates = {name: Rate(**rate) for name, rate in raw["rates"].items()}
-    crowded = Surroundings(**raw["surroundings"]).crowded
+    others = raw["surroundings"].get("others")
+    crowded = Surroundings(others=others).crowded
     return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"], crowded, raw["beside"])
 
 
@@ -221,7 +228,12 @@ def _causes(measured: Measured, baseline: Baseline | None, low: tuple[str, ...])
     if around.throttled:
         yield f"the processor was slowed down by heat {around.throttled} times: see to its fan and its place"
     if around.frequency is not None and around.frequency < SLOWED:
-        yield f"its cores ran at {around.frequency:.0%} of their highest frequency: heat, or saving power"
+        warm = "" if around.degrees is None else f" (it has {around.degrees:.0f} degrees)"
+        yield f"its cores ran at {around.frequency:.0%} of their highest frequency{warm}: heat, or saving power"
+    if around.card_users:
+        yield f"other programs compute on the card: {', '.join(around.card_users)}"
+    if around.card_slowed:
+        yield f"the card is slowed down by {' and '.join(around.card_slowed)}"
     if baseline and measured.form != baseline.form and set(low) & set(_OF_THE_BUNDLE):
         yield f"the model runs {measured.form}, was {baseline.form}"
     if baseline:  # of another bundle only what does not depend on it is compared

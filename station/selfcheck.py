@@ -194,7 +194,13 @@ class Bench:
 
     def _surroundings(self) -> Surroundings:
         meanwhile = machine.between(self._spent, machine.spent())
-        return Surroundings(self._load, meanwhile.others, machine.frequency(), meanwhile.throttled)
+        on_a_card = self._ages is not None and self._ages.device.startswith("cuda")
+        user = history.user_of(self._read.station.database) or ""
+        card = machine.card_state([int(user)] if user.isdigit() else []) if on_a_card else None
+        return Surroundings(
+            self._load, meanwhile.others, machine.frequency(), meanwhile.throttled, machine.temperature(),
+            card.others if card else (), card.slowed if card else (),
+        )  # fmt: skip
 
 
 def identity(bundle: Path, ages: Ages | None) -> Identity:

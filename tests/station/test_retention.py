@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from station import settings
+from station import chores, settings
 from station.census import WINDOW_DAYS
+from station.errand import JobError
 from station.history import reading
 from station.retention import DAY, MONTH, SAID, ClockDoubted, carry_out, plan
 from station.schema import open_database
@@ -144,9 +145,6 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(spooled: Spooled, file
     assert not old.exists()
 
 
-def test_only_retention_and_retraining_have_a_dry_run(file: Path, spooled: Spooled) -> None:
-    spooled.said.db.conn.commit()
-    config = file.with_name("station.toml")
-    config.write_text('[station]\ndatabase = "station.db"\n')
-    told = station("jobs", "run", "backup", "--dry-run", "--config", config, status=1)
-    assert "backup has no dry run" in told
+def test_only_retention_and_retraining_have_a_dry_run(read: Settings, file: Path) -> None:
+    with pytest.raises(JobError, match="backup has no dry run"):
+        chores.do("backup", chores.Chore(read, file, NOW, None, dry_run=True))
