@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from station import logs
-from station.commands import census, export, faces, individuals
+from station.commands import census, export, faces, individuals, jobs
 from station.commands.options import Config, Database, Form, now
 from station.domain import Reason, StationError
 
@@ -38,6 +38,7 @@ class Finder(enum.StrEnum):
 app.add_typer(individuals.app, name="individuals")
 app.add_typer(faces.app, name="faces")
 app.add_typer(export.app, name="export")
+app.add_typer(jobs.app, name="jobs")
 app.command(epilog=census.EXAMPLE)(census.census)
 SELFCHECKS = 50
 """So many of the newest are listed."""
@@ -52,7 +53,7 @@ def run(config: Config = Path("station.toml")) -> None:
     from station import daemon, settings, systemd  # noqa: PLC0415
 
     logs.configure(logging.INFO, os.environ)
-    daemon.run(lambda: settings.load(config), now, systemd.Service.of(os.environ))
+    daemon.run(lambda: settings.load(config), now, systemd.Service.of(os.environ), config.absolute())
 
 
 @app.command(epilog="Example: `station check --config station.toml`")

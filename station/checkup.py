@@ -13,6 +13,7 @@ from station import history, silence
 from station.domain import Away
 from station.health import Camera, Coverage, Health, Problem, Queue, Refused, Running, Spread
 from station.meter import Histogram, Meter
+from station.notices import alerts
 from station.settings import Settings
 from station.silence import Rule, Span
 from station.times import iso
@@ -31,7 +32,8 @@ FULL = 0.8
 class Live:
     """What only the running daemon knows."""
 
-    model: str
+    model: Callable[[], str]
+    """The version in service."""
     device: str
     meter: Meter
     memory_bytes: Callable[[], dict[str, int]]
@@ -58,7 +60,9 @@ def checkup(read: Settings, now: datetime, live: Live | None = None) -> Checkup:
     """Looks at database and disks.  Raises `StoreError`."""
     with history.reading(read.station.database) as db:
         found = vitals(db, now, read.places())
-    return Checkup(examine(read, found, now, free_mb(read), live), found.frames, found.estimates)
+        by_clock = tuple(alerts(db, read.schedule.retries))
+    health = examine(read, found, now, free_mb(read), live)
+    return Checkup(replace(health, problems=(*health.problems, *by_clock)), found.frames, found.estimates)
 
 
 def free_mb(read: Settings) -> dict[str, float]:
@@ -172,7 +176,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _running(live: Live) -> Running:
     stages = {name: _spread(histogram) for name, histogram in live.meter.stages().items()}
-    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
+    return Running(live.model(), live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
 
 
 def _spread(histogram: Histogram) -> Spread:

@@ -26,6 +26,7 @@ class StationError(Exception):
     StationError
     ├── SettingsError      station.settings   the configuration is wrong
     ├── BundleError        station.bundles    a bundle is incomplete, foreign, or fails its golden check
+    ├── PromotionError     station.promotions the model in service cannot be changed
     ├── FactsError         station.lifetime   nothing is known that would tell an animal's age
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged
@@ -35,6 +36,7 @@ class StationError(Exception):
     ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
+    ├── JobError           station.errand     a job is unknown, or runs already
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ReviewError        station.review     a file of answers cannot be read or written
     ├── CensusError        station.census     there can be no census, or it cannot be written

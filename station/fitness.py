@@ -66,6 +66,12 @@ class Surroundings:
     """Of the cores, as a share of their highest."""
     throttled: int | None = None
     """How often they were slowed down by heat."""
+    degrees: float | None = None
+    """Of the hottest part, in Celsius."""
+    card_users: tuple[str, ...] = ()
+    """Other programs that compute on the card."""
+    card_slowed: tuple[str, ...] = ()
+    """Why its clocks are low."""
 
     @property
     def crowded(self) -> bool:
@@ -120,6 +126,8 @@ class Baseline:
     form: str
     crowded: bool = False
     """Other programs used the box too: the next self-check that has it to itself takes its place."""
+    beside: bool = False
+    """Taken beside a station that stood idle: one of a box without it takes its place, and measures full batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,9 @@ def baseline_of(text: str) -> Baseline:
     """From the JSON of the self-check that became one."""
     raw: dict[str, Any] = json.loads(text)["measured"]
     rates = {name: Rate(**rate) for name, rate in raw["rates"].items()}
-    crowded = Surroundings(**raw["surroundings"]).crowded
-    return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"], crowded)
+    others = raw["surroundings"].get("others")
+    crowded = Surroundings(others=others).crowded
+    return Baseline(raw["at"], Identity(**raw["identity"]), rates, raw["form"], crowded, raw["beside"])
 
 
 def shares(measured: Measured, baseline: Baseline | None) -> dict[str, float]:
@@ -165,13 +174,19 @@ def shares(measured: Measured, baseline: Baseline | None) -> dict[str, float]:
     }
 
 
-def judge(measured: Measured, baseline: Baseline | None, record_baseline: bool = False) -> Selfcheck:
-    """Beside a station that works, low rates are told and do not count: it is what makes them low."""
+def judge(
+    measured: Measured, baseline: Baseline | None, record_baseline: bool = False, settled: bool = False
+) -> Selfcheck:
+    """Beside a station that works, low rates are told and do not count: it is what makes them low.
+
+    `settled`: beside one that has found its form and stands idle, the first figures become the baseline too.
+    """
     found = shares(measured, baseline)
     low = tuple(name for name, share in found.items() if share < WORSE)
     wrong = tuple(_wrong(measured))
     why = _why_anew(measured, baseline, record_baseline)
-    becomes = bool(why) and not wrong and not measured.beside
+    idle = not measured.beside or (settled and not measured.busy and not measured.left_out)
+    becomes = bool(why) and not wrong and idle
     worse = () if record_baseline or (measured.beside and measured.busy) else low
     check = Selfcheck(
         measured, baseline.at if baseline else None, found, worse, wrong,
@@ -191,6 +206,8 @@ def _why_anew(measured: Measured, baseline: Baseline | None, asked: bool) -> str
         return "as asked for"
     if baseline.crowded and not measured.surroundings.crowded:
         return "when the one before was taken, other programs used the box too"
+    if baseline.beside and not measured.beside:
+        return "the one before was taken beside a running station"
     return ""
 
 
@@ -211,7 +228,12 @@ def _causes(measured: Measured, baseline: Baseline | None, low: tuple[str, ...])
     if around.throttled:
         yield f"the processor was slowed down by heat {around.throttled} times: see to its fan and its place"
     if around.frequency is not None and around.frequency < SLOWED:
-        yield f"its cores ran at {around.frequency:.0%} of their highest frequency: heat, or saving power"
+        warm = "" if around.degrees is None else f" (it has {around.degrees:.0f} degrees)"
+        yield f"its cores ran at {around.frequency:.0%} of their highest frequency{warm}: heat, or saving power"
+    if around.card_users:
+        yield f"other programs compute on the card: {', '.join(around.card_users)}"
+    if around.card_slowed:
+        yield f"the card is slowed down by {' and '.join(around.card_slowed)}"
     if baseline and measured.form != baseline.form and set(low) & set(_OF_THE_BUNDLE):
         yield f"the model runs {measured.form}, was {baseline.form}"
     if baseline:  # of another bundle only what does not depend on it is compared
@@ -220,9 +242,9 @@ def _causes(measured: Measured, baseline: Baseline | None, low: tuple[str, ...])
 
 def _remarks(check: Selfcheck, why: str, low: tuple[str, ...]) -> Iterator[str]:
     measured, around = check.measured, check.measured.surroundings
-    if measured.beside:
+    if measured.beside and not check.becomes_baseline:
         yield "measured beside a running station: no figures for a baseline"
-        yield from measured.left_out
+    yield from measured.left_out
     if low and not check.causes:
         yield "nothing that can be seen from here explains it"
     if check.becomes_baseline:

@@ -16,6 +16,7 @@ from station.store import Candidate
 log = logging.getLogger(__name__)
 
 CHUNK = 100
+COUNTED_EVERY = timedelta(minutes=10)
 SENT_AGAIN_WITHIN = timedelta(days=1)
 """For how long a picture without a row is left to the broker, which sends it again with all that is said of it."""
 
@@ -28,9 +29,12 @@ class Keeper:
         self._mail = mail
         self._max_bytes = max_bytes
         self._keep_people = keep_people
+        self._counted_at: datetime | None = None
 
     def room(self, size: int, now: datetime) -> bool:
         """Whether there is room for so many bytes, after the oldest recorded pictures have made some."""
+        if self.spool.used_bytes + size > self._max_bytes:
+            self._count_afresh(now)
         while self.spool.used_bytes + size > self._max_bytes:
             oldest = self._mail.removable(CHUNK)
             going = _until(oldest, self.spool.used_bytes + size - self._max_bytes)
@@ -38,6 +42,12 @@ class Keeper:
                 return False
             self._delete(going, now)
         return True
+
+    def _count_afresh(self, now: datetime) -> None:
+        """The retention deletes pictures too, in a process of its own; now and then, for it takes a while."""
+        if self._counted_at is None or abs(now - self._counted_at) >= COUNTED_EVERY:
+            self._counted_at = now
+            self.spool.count()
 
     def recorded(self, outcomes: Sequence[Outcome], now: datetime) -> None:
         """Pictures with people go, where that is the rule."""

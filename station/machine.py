@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/")
+_SMI_S = 10
 _IDLE, _WAITING = 3, 4
 """Places in a line of /proc/stat: proc(5)."""
 
@@ -56,6 +58,55 @@ def frequency(root: Path = ROOT) -> float | None:
         if (now := _number(core / "scaling_cur_freq")) and (most := _number(core / "cpuinfo_max_freq"))
     ]
     return sum(shares) / len(shares) if shares else None
+
+
+def temperature(root: Path = ROOT) -> float | None:
+    """Of the hottest part that tells, in degrees Celsius."""
+    told = (_number(file) for file in root.glob("sys/class/thermal/thermal_zone*/temp"))
+    degrees = [number / 1000 for number in told if number is not None]
+    return max(degrees) if degrees else None
+
+
+@dataclass(frozen=True, slots=True)
+class CardState:
+    """What `nvidia-smi` says at this moment."""
+
+    others: tuple[str, ...]
+    """Programs that compute on the cards, but this process and those named."""
+    slowed: tuple[str, ...]
+    """Why their clocks are lower than they could be, where it is heat or power."""
+
+
+_SLOWED = {"hw_thermal_slowdown": "heat", "sw_thermal_slowdown": "heat", "sw_power_cap": "its power limit",
+           "hw_power_brake_slowdown": "the power supply"}  # fmt: skip
+
+
+def card_state(own: Collection[int] = ()) -> CardState | None:
+    """Of the NVIDIA cards; None: there is none, or it does not answer."""
+    programs = _smi("--query-compute-apps=pid,process_name")
+    clocks = _smi("--query-gpu=" + ",".join(f"clocks_throttle_reasons.{name}" for name in _SLOWED))
+    if programs is None or clocks is None:
+        return None
+    rows = [row.split(", ", 1) for row in programs]
+    known = {str(process) for process in (*own, os.getpid())}
+    others = sorted({Path(row[1]).name for row in rows if len(row) == 2 and row[0] not in known})
+    slowed = sorted({why for row in clocks for why, state in zip(_SLOWED.values(), row.split(", "), strict=False)
+                     if state == "Active"})  # fmt: skip
+    return CardState(tuple(others), tuple(slowed))
+
+
+def _smi(question: str) -> list[str] | None:
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", question, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=_SMI_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return [line.strip() for line in told.stdout.splitlines() if line.strip()]
 
 
 def synchronised(root: Path = ROOT) -> bool | None:

@@ -89,6 +89,44 @@ class HealthMessage(Payload):
     problems: tuple[str, ...]
 
 
+class CountMessage(BaseModel):
+    """A number of animals with its 90% interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    animals: int
+    low: int
+    high: int
+
+
+class CensusMessage(Payload):
+    """The newest census; on `census`, retained.  Of animals seen, never of animals there are."""
+
+    day: str = Field(description="the day it is of, in the station's zone")
+    made_at: str
+    window_days: int = Field(description="days in which an animal must have been seen to be counted")
+    model: str | None = Field(description="the version in service then")
+    total: CountMessage
+    life_stages: dict[str, CountMessage] = Field(description="by life stage, youngest first")
+
+
+class SelfcheckMessage(Payload):
+    """The newest self-check; on `selfcheck`, retained."""
+
+    at: str
+    ok: bool = Field(description="false: slower than 0.8 of the baseline, or something is wrong")
+    model: str
+    device: str
+    per_s: dict[str, float] = Field(description="what was measured: images or commits a second, by what it is of")
+    shares: dict[str, float] = Field(description="the same as shares of the baseline")
+    baseline: bool = Field(description="true: later ones are compared with this one")
+    baseline_at: str | None = Field(description="of the one that it was compared with; null: it is the first")
+    golden_off_years: float | None = Field(description="how far the golden outputs are off; null: the bundle fails")
+    worse: tuple[str, ...] = Field(description="what is below 0.8 of the baseline, and counts")
+    wrong: tuple[str, ...]
+    causes: tuple[str, ...] = Field(description="what was measured and may be why")
+
+
 class ReplayRequest(BaseModel):
     """Asks for estimates again; on `cmd/replay`, with MQTT 5's response topic and correlation data if wanted."""
 
@@ -136,6 +174,16 @@ class Topics:
         """Carries `HealthMessage`."""
         return f"{self._prefix}/health"
 
+    @property
+    def census_state(self) -> str:
+        """Carries `CensusMessage`."""
+        return f"{self._prefix}/census"
+
+    @property
+    def selfcheck_state(self) -> str:
+        """Carries `SelfcheckMessage`."""
+        return f"{self._prefix}/selfcheck"
+
     def camera_state(self, camera: str) -> str:
         """Carries `CameraMessage`; `camera` is the id, not the name."""
         return f"{self._prefix}/camera/{token(camera)}/status"
@@ -172,6 +220,14 @@ class Topics:
     def health(self, payload: HealthMessage) -> Message:
         """A state."""
         return _state(self.health_state, payload)
+
+    def census(self, payload: CensusMessage) -> Message:
+        """A state."""
+        return _state(self.census_state, payload)
+
+    def selfcheck(self, payload: SelfcheckMessage) -> Message:
+        """A state."""
+        return _state(self.selfcheck_state, payload)
 
 
 def _state(topic: str, payload: Payload) -> Message:

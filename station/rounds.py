@@ -15,6 +15,7 @@ from station.flow import Doorbell
 from station.health import Camera, Health
 from station.homeassistant import discovery
 from station.messages import CameraMessage, HealthMessage, Topics
+from station.notices import Notices
 from station.settings import Settings
 from station.store import Store
 from station.times import Clock
@@ -30,6 +31,7 @@ class Rounds:
         self._settings = read
         self._store = store
         self._live = live
+        self._notices = Notices(read.station.id)
         self._bell = bell
         self._clock = clock
         self._woken = threading.Event()
@@ -53,6 +55,10 @@ class Rounds:
     def announce(self) -> None:
         """Home Assistant is there (again): it gets all discovery messages.  May be called from any thread."""
         self._announced = {}
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Something changed that is to be told now.  May be called from any thread."""
         self._woken.set()
 
     def _run(self) -> None:
@@ -89,7 +95,9 @@ class Rounds:
 
     def _news(self, health: Health) -> list[Message]:
         """What subscribers have not been told yet."""
-        news = [m for m in states(health, self._settings.name) if self._told.get(m.topic) != m]
+        with history.reading(self._settings.station.database) as db:
+            newest = list(self._notices.newest(db))
+        news = [m for m in (*states(health, self._settings.name), *newest) if self._told.get(m.topic) != m]
         self._told |= {m.topic: m for m in news}
         return news
 
@@ -108,7 +116,7 @@ class Rounds:
         with history.reading(self._settings.station.database) as db:
             known = individuals(db)
         cameras = [camera.camera for camera in health.cameras if camera.last_heard]
-        yield from discovery(health.station, version("age-station"), self._live.model, cameras, known)
+        yield from discovery(health.station, version("age-station"), self._live.model(), cameras, known)
 
 
 def states(health: Health, name: Callable[[str], str]) -> Iterator[Message]:

@@ -39,8 +39,13 @@ _LIBRARIES = ("torch", "openvino", "numpy", "pillow")
 Probes = Mapping[str, Callable[[], AbstractContextManager[Unit]]]
 
 
-def selfcheck(read: Settings, now: datetime, record_baseline: bool = False, run_s: float = probes.RUN_S) -> Selfcheck:
-    """Measures, judges and records; `run_s` is about how long one of its runs takes.  Raises `StationError`."""
+def selfcheck(
+    read: Settings, now: datetime, record_baseline: bool = False, run_s: float = probes.RUN_S, settled: bool = False
+) -> Selfcheck:
+    """Measures, judges and records; `run_s` is about how long one of its runs takes.  Raises `StationError`.
+
+    `settled`: a station that runs beside it has found its form, so that it may become the baseline if it stood idle.
+    """
     database = read.station.database
     logbook.ready(database)
     beside = history.user_of(database) is not None
@@ -53,7 +58,7 @@ def selfcheck(read: Settings, now: datetime, record_baseline: bool = False, run_
         low = [name for name, share in fitness.shares(measured, baseline).items() if share < fitness.WORSE]
         if low:  # once more: a moment's weakness is none
             measured = bench.again(measured, low)
-    check = fitness.judge(measured, baseline, record_baseline)
+    check = fitness.judge(measured, baseline, record_baseline, settled)
     logbook.record(database, check)
     return check
 
@@ -137,7 +142,7 @@ class Bench:
         read, ages = self._read, self._ages
         rates = self._rates(self._probes())
         return Measured(
-            at=iso(self._now), station=read.station.id, identity=_identity(read.station.bundle, ages),
+            at=iso(self._now), station=read.station.id, identity=identity(read.station.bundle, ages),
             form=ages.choice.form if ages else "", rates=rates,
             golden_off_years=ages.golden.off(ages.run)[0] if ages else None, failed=tuple(self._failed),
             left_out=tuple(self._left_out), beside=self._traffic is not None, busy=self._busy(), free_mb=free_mb(read),
@@ -189,10 +194,17 @@ class Bench:
 
     def _surroundings(self) -> Surroundings:
         meanwhile = machine.between(self._spent, machine.spent())
-        return Surroundings(self._load, meanwhile.others, machine.frequency(), meanwhile.throttled)
+        on_a_card = self._ages is not None and self._ages.device.startswith("cuda")
+        user = history.user_of(self._read.station.database) or ""
+        card = machine.card_state([int(user)] if user.isdigit() else []) if on_a_card else None
+        return Surroundings(
+            self._load, meanwhile.others, machine.frequency(), meanwhile.throttled, machine.temperature(),
+            card.others if card else (), card.slowed if card else (),
+        )  # fmt: skip
 
 
-def _identity(bundle: Path, ages: Ages | None) -> Identity:
+def identity(bundle: Path, ages: Ages | None) -> Identity:
+    """What the figures of this box depend on, as it is now."""
     device = ages.device if ages else "none"
     named = machine.processor() if not device.startswith("cuda") else ", ".join(machine.cards()) or "a card"
     return Identity(ages.card.version if ages else str(bundle), f"{device}: {named}", machine.driver(), _libraries())

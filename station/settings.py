@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from station.domain import StationError
 from station.times import CameraClock, zone
+from station.when import when
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -175,6 +176,75 @@ class Health(_Section):
         return value
 
 
+def _when(value: str) -> str:
+    when(value)
+    return value
+
+
+def _hours(value: str) -> str:
+    found = re.fullmatch(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})", value)
+    if value and not (found and all(int(found[i]) < 24 and int(found[i + 1]) < 60 for i in (1, 3))):
+        raise ValueError("write two times of the day, such as 22:00-05:00")
+    return value
+
+
+Job = Literal["census", "selfcheck", "retraining", "backup", "retention"]
+
+
+class Schedule(_Section):
+    """What happens by the clock."""
+
+    census: str = Field("nightly at 02:30", description="the census of the day before, and of nights that were missed")
+    selfcheck: str = Field("weekly on Sunday at 03:00", description="the box's speed, against its baseline")
+    retraining: str = Field("never", description="a new model from what people confirmed, if it passes the gate")
+    backup: str = Field("never", description="database, bundle and configuration in one file")
+    retention: str = Field("never", description="old pictures of the spool go; those of camera folders never do")
+    census_into: Path = Field(Path("census"), description="a folder; each night gets one of its own in it")
+    backup_into: Path = Field(Path("backups"), description="the folder of the backups: better another disk")
+    backups_kept: int = Field(7, ge=1, description="so many of the newest scheduled backups stay")
+    spool_days: int = Field(
+        365, ge=1, description="days after which a recorded picture of the spool goes, unless something rests on it"
+    )
+    retries: int = Field(2, ge=0, le=10, description="how often a job that failed is tried again before it is reported")
+    retry_after_min: float = Field(10, gt=0, description="minutes before the first of them, doubled each time")
+    after_start_s: float = Field(
+        60, ge=0, description="seconds after a start in which pictures have the box to themselves"
+    )
+
+    _words = field_validator("census", "selfcheck", "retraining", "backup", "retention")(_when)
+
+    def words(self) -> dict[str, str]:
+        """When each job is to run."""
+        return {
+            "census": self.census, "selfcheck": self.selfcheck, "retraining": self.retraining,
+            "backup": self.backup, "retention": self.retention,
+        }  # fmt: skip
+
+
+class Energy(_Section):
+    """When jobs have to wait for power, for a cooler box, or for the night."""
+
+    jobs: tuple[Job, ...] = Field(("retraining",), description="the jobs that all of this holds for")
+    hours: str = Field("", description="of the day in which they may run, such as 22:00-05:00; empty: all")
+    power_file: Path | None = Field(None, description="a file with a number, such as a battery's charge or voltage")
+    power_command: tuple[str, ...] = Field((), description="or a command, word by word, that prints it")
+    power_at_least: float = Field(0, description="below this number they wait")
+    temperature_file: Path | None = Field(
+        None, description="a file with degrees Celsius, or thousandths of them as /sys/class/thermal has"
+    )
+    temperature_command: tuple[str, ...] = Field((), description="or a command, word by word, that prints them")
+    temperature_at_most: float = Field(80, description="above so many degrees they wait")
+
+    _of_the_day = field_validator("hours")(_hours)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        for what in ("power", "temperature"):
+            if getattr(self, f"{what}_file") and getattr(self, f"{what}_command"):
+                raise ValueError(f"energy: give {what}_file or {what}_command, not both")
+        return self
+
+
 class Project(_Section):
     """What a package of data says of the study; `station export camtrap-dp` names what it misses."""
 
@@ -271,6 +341,8 @@ class Settings(_Section):
     mqtt: Mqtt = Mqtt()
     privacy: Privacy = Privacy()
     health: Health = Health()
+    schedule: Schedule = Schedule()
+    energy: Energy = Energy()
     project: Project = Project()
     cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
@@ -361,13 +433,23 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
         paths = {"spool": str(Mqtt.model_fields["spool"].default)} | mqtt
         names = ("spool", "password_file", "ca_file", "cert_file", "key_file")
         mqtt = mqtt | {key: home / paths[key] for key in names if isinstance(paths.get(key), str)}
+    schedule = raw.get("schedule", {})
+    if isinstance(schedule, dict):
+        folders = {name: str(Schedule.model_fields[name].default) for name in ("census_into", "backup_into")} | schedule
+        schedule = schedule | {
+            name: home / folders[name] for name in ("census_into", "backup_into") if isinstance(folders[name], str)
+        }
+    energy = raw.get("energy", {})
+    if isinstance(energy, dict):
+        files = {name: energy.get(name) for name in ("power_file", "temperature_file")}
+        energy = energy | {name: home / file for name, file in files.items() if isinstance(file, str)}
     cameras = raw.get("cameras", {})
     if isinstance(cameras, dict):
         cameras = {
             name: c | {"folder": home / c["folder"]} if isinstance(c, dict) and isinstance(c.get("folder"), str) else c
             for name, c in cameras.items()
         }
-    return raw | {"station": station, "mqtt": mqtt, "cameras": cameras}
+    return raw | {"station": station, "mqtt": mqtt, "schedule": schedule, "energy": energy, "cameras": cameras}
 
 
 def _mistake(error: Any) -> str:
@@ -406,6 +488,8 @@ def _section(place: list[str]) -> type[_Section] | None:
         "mqtt": Mqtt,
         "privacy": Privacy,
         "health": Health,
+        "schedule": Schedule,
+        "energy": Energy,
         "project": Project,
     }
     match place:

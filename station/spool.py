@@ -47,6 +47,11 @@ class Spool:
             elif file.is_file():
                 self.used_bytes += file.stat().st_size
 
+    def count(self) -> None:
+        """How much is in it, whoever put it there or took it away."""
+        with self._lock:
+            self.used_bytes = sum(size for file in self.pictures() if (size := _size(file)) is not None)
+
     def path(self, camera: str, digest: str, data: bytes) -> Path:
         """Where a content belongs; `camera` must be a name that is safe as a folder's."""
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "bin")
@@ -101,6 +106,14 @@ def check_writable(root: Path) -> None:
                 f"the spool {root} cannot be used: no permission to write into {folder}; give it to the user of the "
                 "station, and as a service name it in ReadWritePaths= (`systemctl edit station`)"
             )
+
+
+def _size(file: Path) -> int | None:
+    """None: it has just gone."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def is_own(name: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from tests.bare import ROOT, run_with_only, with_dependencies
 
 ROOMS = {
+    "apscheduler": {"station/when.py", "station/jobs.py"},
     "watchdog": {"station/intake.py"},
     "paho": {"station/broker.py"},
     "torch": {"station/on_torch.py", "station/on_openvino.py", "training"},
@@ -25,6 +26,9 @@ ROOMS = {
         "station/history.py",
         "station/vitals.py",
         "station/herald.py",
+        "station/jobbook.py",
+        "station/notices.py",
+        "station/retention.py",
         "station/doctor.py",
         "station/logbook.py",
         "station/people.py",
@@ -43,6 +47,7 @@ ROOMS = {
         "station/portraits.py",
         "station/nightly.py",
         "station/embeddings.py",
+        "station/promotions.py",
     },
     "usearch": {"station/gallery.py"},
     "sqlite3": {

@@ -1,25 +1,29 @@
 """From a file being closed to its row being committed, one image every two seconds; then with a backlog waiting.
 
-python -m tests.benchmarks.latency BUNDLE [--images 30] [--backlog 20000] [--json FILE]
+python -m tests.benchmarks.latency BUNDLE [--images 30] [--backlog 20000] [--job "COMMAND"] [--json FILE]
 
 The real daemon as a process.  Live pictures are written into one camera's folder; the backlog lies in another's from
-before the start.
+before the start.  With a command, instead of the backlog, it runs meanwhile as the daemon runs a retraining.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from statistics import median, quantiles
 
+from station import child
 from tests.benchmarks.figures import told
 from tests.benchmarks.pictures import face_files
 
@@ -32,6 +36,9 @@ bundle = "{bundle}"
 [health]
 listen = ""
 free_mb = 1
+[schedule]
+census = "never"
+selfcheck = "never"
 [cameras.live]
 folder = "live"
 [cameras.cards]
@@ -71,6 +78,26 @@ def latencies(bundle: Path, folder: Path, live: list[Path], backlog: list[Path])
     return [datetime.fromisoformat(done).timestamp() - closed[path] for path, done in rows]
 
 
+@contextmanager
+def _in_progress(command: list[str], warm_s: float) -> Iterator[None]:
+    """A heavy job, from some seconds before the block to its end."""
+    ended, found = threading.Event(), []
+    thread = threading.Thread(
+        target=lambda: found.append(child.run(command, lambda: "the block is over" if ended.is_set() else ""))
+    )
+    thread.start()
+    time.sleep(warm_s)
+    try:
+        if found:
+            raise SystemExit(f"the job ended before it began to matter: {found[0]}")
+        yield
+    finally:
+        if found:
+            print(f"the job ended before the live pictures were done: {found[0]}", file=sys.stderr)
+        ended.set()
+        thread.join()
+
+
 def _count(folder: Path, which: str) -> int:
     try:
         with closing(sqlite3.connect(f"file:{folder / 'station.db'}?mode=ro", uri=True, timeout=10)) as db:
@@ -89,25 +116,30 @@ def _until(holds: object, limit_s: float) -> None:
 
 
 def main() -> None:
-    """Without and with a backlog."""
+    """Without and with a backlog, or a job."""
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--images", type=int, default=30)
     parser.add_argument("--backlog", type=int, default=20_000)
+    parser.add_argument("--job", default="", help="a command that is to run meanwhile, instead of a backlog")
+    parser.add_argument("--warm", type=float, default=30, help="seconds before it is in full swing")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     figures: dict[str, float] = {}
     p95: dict[str, float] = {}
+    busy = (0, args.job) if args.job else (args.backlog, "")
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        for what, backlog in (("alone", 0), (f"{args.backlog:,} waiting", args.backlog)):
-            files = face_files(scratch / f"pictures{backlog}", args.images + backlog)
-            (scratch / f"box{backlog}").mkdir()
-            found = latencies(args.bundle, scratch / f"box{backlog}", files[: args.images], files[args.images :])
+        for number, (backlog, job) in enumerate(((0, ""), busy)):
+            what = f"{backlog:,} waiting" if backlog else "with a job" if job else "alone"
+            scratch = Path(name) / str(number)
+            scratch.mkdir()
+            files = face_files(scratch / "pictures", args.images + backlog)
+            with _in_progress(shlex.split(job), args.warm) if job else nullcontext():
+                found = latencies(args.bundle, scratch, files[: args.images], files[args.images :])
             p95[what] = quantiles(found, n=20)[-1]
             figures |= {f"{what}: median, ms": 1000 * median(found), f"{what}: p95, ms": 1000 * p95[what]}
     alone, beside = p95.values()
-    told("latency, closed to committed", figures | {"p95 with a backlog / alone": beside / alone}, args.json)
+    told("latency, closed to committed", figures | {f"p95 {what} / alone": beside / alone}, args.json)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -196,3 +197,33 @@ def test_self_checks_of_before_are_one_a_line() -> None:
 
 def test_where_there_was_none_that_is_said() -> None:
     assert list(listed([])) == ["there was no self-check yet: `station selfcheck` makes one"]
+
+
+def test_beside_a_settled_station_that_stood_idle_the_first_one_becomes_the_baseline() -> None:
+    check = judge(replace(WELL, beside=True), None, settled=True)
+    assert check.becomes_baseline
+    assert not any("no figures for a baseline" in remark for remark in check.remarks)
+
+
+@pytest.mark.parametrize("changes", [{"busy": True}, {"left_out": ("no time for commits",)}])
+def test_beside_a_station_at_work_it_does_not(changes: dict[str, Any]) -> None:
+    assert not judge(replace(WELL, beside=True, **changes), None, settled=True).becomes_baseline
+
+
+def test_one_of_the_box_alone_takes_the_place_of_one_beside_a_station() -> None:
+    beside = baseline_of(judge(replace(WELL, beside=True), None, settled=True).json())
+    assert judge(WELL, beside).becomes_baseline
+    assert not judge(replace(WELL, beside=True), beside, settled=True).becomes_baseline
+
+
+def test_a_card_that_others_use_or_that_is_hot_is_named() -> None:
+    around = replace(WELL.surroundings, card_users=("python3",), card_slowed=("heat",))
+    assert judge(replace(SLOW, surroundings=around), BASELINE).causes == (
+        "other programs compute on the card: python3",
+        "the card is slowed down by heat",
+    )
+
+
+def test_heat_is_told_with_its_degrees() -> None:
+    around = replace(WELL.surroundings, frequency=0.5, degrees=91.0)
+    assert "it has 91 degrees" in judge(replace(SLOW, surroundings=around), BASELINE).causes[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from station import machine
-from station.machine import Meanwhile, Spent, between
+from station.machine import CardState, Meanwhile, Spent, between
 
 CORE = "sys/devices/system/cpu/cpu{}/"
 
@@ -79,3 +80,32 @@ def test_what_others_used_is_what_was_busy_less_the_own_part() -> None:
 
 def test_without_a_before_nothing_is_known() -> None:
     assert between(None, Spent(1, 1, 1, None)) == Meanwhile(None, None)
+
+
+SMI = """#!/bin/sh
+case "$1" in
+--query-compute-apps*) echo "{own}, python"; echo "4711, /usr/bin/ffmpeg" ;;
+*) echo "Not Active, Active, Not Active, Not Active" ;;
+esac
+"""
+
+
+def test_nvidia_smi_tells_who_else_computes_and_what_slows_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nvidia-smi").write_text(SMI.format(own=os.getpid()))
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert machine.card_state() == CardState(("ffmpeg",), ("heat",))
+    assert machine.card_state([4711]) == CardState((), ("heat",))
+
+
+def test_without_a_card_nothing_is_said_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.card_state() is None
+
+
+def test_the_hottest_part_counts(tmp_path: Path) -> None:
+    zones = {f"sys/class/thermal/thermal_zone{i}/temp": text for i, text in enumerate(("45000\n", "61500\n", ""))}
+    assert machine.temperature(written(tmp_path, zones)) == 61.5
+    assert machine.temperature(tmp_path / "none") is None

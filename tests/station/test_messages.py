@@ -16,11 +16,13 @@ from pydantic import BaseModel
 
 from station.messages import (
     CameraMessage,
+    CensusMessage,
     EstimateMessage,
     HealthMessage,
     IndividualMessage,
     ReplayMessage,
     ReplayRequest,
+    SelfcheckMessage,
     Topics,
     token,
 )
@@ -32,6 +34,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "individual": IndividualMessage,
     "camera": CameraMessage,
     "health": HealthMessage,
+    "census": CensusMessage,
+    "selfcheck": SelfcheckMessage,
     "replay": ReplayMessage,
     "replay-request": ReplayRequest,
 }
@@ -42,6 +46,9 @@ PROMISED = {
         schema sd_years station""",
     "camera": "camera camera_name last_frame last_heard schema silent_since station",
     "health": "at free_mb oldest_waiting_s outbox problems schema station waiting_backlog waiting_live",
+    "census": "day life_stages made_at model schema station total window_days",
+    "selfcheck": """at baseline baseline_at causes device golden_off_years model ok per_s schema shares station worse
+        wrong""",
     "replay": "from_seq newest_seq problem schema station to_seq",
     "replay-request": "from_seq to_seq",
 }
@@ -84,7 +91,17 @@ def test_every_payload_has_a_valid_example(name: str) -> None:
 
 def test_the_description_names_every_topic() -> None:
     text = (CONFIG / "mqtt.md").read_text()
-    for below in ("status", "estimates", "individuals/", "camera/", "health", "cmd/replay", "replay"):
+    for below in (
+        "status",
+        "estimates",
+        "individuals/",
+        "camera/",
+        "health",
+        "census",
+        "selfcheck",
+        "cmd/replay",
+        "replay",
+    ):
         assert f"`station/hut/{below}" in text, below
 
 
