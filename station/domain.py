@@ -26,6 +26,7 @@ class StationError(Exception):
     StationError
     ├── SettingsError      station.settings   the configuration is wrong
     ├── BundleError        station.bundles    a bundle is incomplete, foreign, or fails its golden check
+    ├── PromotionError     station.promotions the model in service cannot be changed
     ├── FactsError         station.lifetime   nothing is known that would tell an animal's age
     ├── SpeciesError       station.species    a species file is missing or wrong
     ├── BackupError        station.backup     a backup cannot be written, or is damaged

@@ -366,6 +366,54 @@ def selfchecks(db: Database) -> None:
     """)
 
 
+@migrations()
+def promotions(db: Database) -> None:
+    """Which model is in service, since when and why; of several estimates of a face, its counts (`counting`)."""
+    db.executescript("""
+    CREATE TABLE promotions (  -- of bundles into service, forward and back
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('promotion', 'rollback', 'found')),
+        version TEXT NOT NULL,
+        bundle TEXT NOT NULL,  -- its folder, from the folder of the link
+        previous TEXT,  -- the version of before; empty: none
+        by TEXT NOT NULL CHECK (by IN ('person', 'gate', 'watch', 'station')),
+        why TEXT NOT NULL,
+        outcome TEXT CHECK (outcome IN ('done', 'abandoned')),  -- empty: begun
+        settled_at TEXT,  -- the watch over it ended
+        verdict TEXT  -- of the watch
+    );
+    CREATE TABLE pins (  -- while one holds, only people change the model in service
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        why TEXT NOT NULL,
+        taken_out_at TEXT
+    );
+    CREATE TABLE services (  -- which model estimated from when on
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order
+        model TEXT NOT NULL REFERENCES models (version),
+        since TEXT NOT NULL
+    );
+    CREATE INDEX services_model ON services (model, id);
+    INSERT INTO services (model, since) SELECT version, first_used_at FROM models ORDER BY first_used_at, version;
+    INSERT INTO services (model, since) SELECT model, estimated_at FROM estimates
+        WHERE id = (SELECT max(id) FROM estimates)
+        AND model IS NOT (SELECT model FROM services ORDER BY id DESC LIMIT 1);
+    CREATE VIEW counting AS SELECT faces.id AS face, (
+        SELECT estimates.id FROM estimates WHERE estimates.face = faces.id
+        ORDER BY (SELECT max(services.id) FROM services WHERE services.model = estimates.model) DESC, estimates.id DESC
+        LIMIT 1) AS estimate FROM faces;
+    CREATE TABLE passed_over (  -- faces that a model could not look at again
+        face INTEGER NOT NULL REFERENCES faces (id),
+        model TEXT NOT NULL REFERENCES models (version),
+        reason TEXT NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        at TEXT NOT NULL,
+        PRIMARY KEY (face, model)
+    ) WITHOUT ROWID;
+    """)
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

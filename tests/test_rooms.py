@@ -43,6 +43,7 @@ ROOMS = {
         "station/portraits.py",
         "station/nightly.py",
         "station/embeddings.py",
+        "station/promotions.py",
     },
     "usearch": {"station/gallery.py"},
     "sqlite3": {
