@@ -214,7 +214,7 @@ class Retraining(_Section):
     stage_margins_years: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="the same in years, for life stages by name"
     )
-    coverage_least: float = Field(0.85, ge=0, le=1, description="share of the true ages that its 90% intervals must hold")
+    coverage_least: float = Field(0.85, ge=0, le=1, description="share of true ages that its 90% intervals must hold")
     coverage_most: float = Field(0.95, ge=0, le=1, description="intervals that hold more are wider than need be")
     speed: float = Field(0.8, gt=0, description="pictures a second on this box, as a share of the old model's")
     shadow_faces: int = Field(

@@ -178,7 +178,7 @@ def _stages(bout: Bout, asked: Thresholds, seed: int) -> Iterator[Rule]:
         margin = asked.stage_margins_years.get(stage, asked.stage_margin * was)
         animals = _count(len(np.unique(champion.individuals)), "animal")
         found = _signed(paired_by_individual(challenger, champion, seed).years)
-        said = f"{now:.2f} years, the champion's {was:.2f}, on {animals} ({found}); {margin:.2f} years worse is the limit"
+        said = f"{now:.2f} years, the champion's {was:.2f}, on {animals} ({found}); by {margin:.2f} it may be worse"
         yield Rule(f"stage {stage}", now - was <= margin, said)
 
 

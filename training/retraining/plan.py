@@ -47,7 +47,7 @@ class Plan:
         if len(new) < least.faces or len(individuals(new)) < least.individuals:
             reasons.append(
                 f"too few new labels: {_of(new)}, where {least.faces} faces of {least.individuals} individuals are "
-                "wanted ([retraining] least_faces, least_individuals): confirm more animals, and say when they were born"
+                "wanted ([retraining] least_faces, least_individuals): confirm more, and say when they were born"
             )
         if len(judges) < least.judges:
             reasons.append(
@@ -74,7 +74,9 @@ class Plan:
             f"Would be fitted: {self.recipe}.",
         ]
         reasons = self.against()
-        verdict = [f"No training: {reason}." for reason in reasons] or ["Worth it: enough is new, and enough can judge."]
+        verdict = [f"No training: {reason}." for reason in reasons] or [
+            "Worth it: enough is new, and enough can judge."
+        ]
         return "\n".join([*lines, *verdict])
 
 
