@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,7 @@ class Year:
     def rises_years(self) -> Iterator[float]:
         """What each promotion cost, where it cost anything."""
         values = [month.mae_years.value for month in self.done]
-        yield from (b - a for a, b in zip(values, values[1:], strict=False) if b > a)
+        yield from (b - a for a, b in pairwise(values) if b > a)
 
     def summary(self) -> dict[str, object]:
         first, last = self.done[0].mae_years, self.done[-1].mae_years
@@ -179,7 +180,7 @@ class Year:
             ("promoted", "^", "#1b6e4b", [m for m in tried if m.promoted]),
             ("refused", "x", "#777777", [m for m in tried if not m.promoted and not m.poisoned]),
             (
-                "refused: a fifth of the birth dates wrong",
+                "refused, a fifth of birth dates wrong",
                 "X",
                 "#b3261e",
                 [m for m in tried if m.poisoned and not m.promoted],
