@@ -4,8 +4,8 @@ python -m tests.benchmarks.year FOLDER --seed 1 --until 12 --plot docs/year.svg
 
 The store, the scans, the retraining, the gate and the promotions are the station's own; the pandas are drawn, at 64
 pixels, and months take a minute.  It goes on where it stood: months that lie in FOLDER/year.json are not lived again.
-The first model is poor on purpose: fitted on a few grown animals.  After every month the model in service is asked
-about animals that neither the station nor any model has ever seen, whose ages are known: that is the curve.
+The first model is poor on purpose: fitted on two pictures each of a few animals.  After every month the model in
+service is asked about animals that neither the station nor any model has ever seen, whose ages are known: the curve.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ MONTH = timedelta(days=30)
 MONTHS = 12
 POISONED = (7, 10)
 POISON = 0.2
-ANIMALS, FIRST_ON, STRANGERS = 80, 12, 60
-KNOWN_AT_FIRST, KNOWN_MORE = 24, 6
+ANIMALS, STRANGERS = 80, 60
+FIRST_ON, FIRST_PICTURES = 9, 2
+KNOWN_AT_FIRST, KNOWN_MORE = 36, 4
 PICTURES_A_MONTH = 4
 SETTINGS = {
     "holdout": 0.4, "holdout_days": 30, "least_faces": 40, "least_judges": 6, "shadow_faces": 40,
@@ -75,8 +76,8 @@ class Year:
     def live(self, until: int) -> None:
         """The months that were not lived yet."""
         if not self._file.is_file():
-            grown = [a for a in reserve(2000 + self.seed, 40, START).animals if 5 < a.age_years(START) < 14][:FIRST_ON]
-            self.camp.found(grown, START, 3, **SETTINGS)
+            few = reserve(2000 + self.seed, FIRST_ON, START).animals
+            self.camp.found(few, START, FIRST_PICTURES, **SETTINGS)
             self.done = [Month(0, "first", self._error(), 0, False, False, "the first model", None)]
             self._write()
         raw = json.loads(self._file.read_text())["months"]

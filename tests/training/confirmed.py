@@ -63,7 +63,7 @@ class Camp:
         self.config.write_text(CONFIG.format(base=BASE, more=lines), encoding="utf-8")
         (self.folder / "ridge").mkdir(exist_ok=True)
         base = manifest(animals, np.random.default_rng(1), self.folder / "base", per_animal, on, size_px=SIZE_PX)
-        recipe = Recipe("giant_panda", Source(input_px=SIZE_PX), freeze=True, device="cpu")
+        recipe = Recipe("giant_panda", Source(input_px=SIZE_PX), freeze=True, folds=3, device="cpu")
         fit([base], self.folder / "models" / "first", recipe, noon(on), lambda _: None)
         (self.folder / "models" / "current").symlink_to("first")
 

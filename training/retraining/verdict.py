@@ -16,7 +16,7 @@ from training.retraining.shadow import Shadow
 GATE, FOR_PEOPLE = "gate.json", "GATE.md"
 SCHEMA = 1
 _MOST = 20
-_DOUBTFUL = 3.0
+_DOUBTFUL = 5.0
 """Both models off by so many times the error, and in the same direction: the label is worth a second look."""
 
 
