@@ -190,7 +190,7 @@ class Year:
         ):
             if chosen:
                 axes.plot(
-                    [m.number for m in chosen], [m.challenger_mae_years for m in chosen], marker, color=colour,
+                    [m.number for m in chosen], [m.challenger_mae_years or 0.0 for m in chosen], marker, color=colour,
                     label=label, ms=5,
                 )  # fmt: skip
         axes.set(

@@ -58,12 +58,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ages, Ages]:
 def scene(seed: int) -> np.typing.NDArray[np.uint8]:
     """3 x S x S, unlike any other seed's."""
     coarse = np.random.default_rng(seed).integers(0, 256, (3, 8, 8), dtype=np.uint8)
-    return coarse.repeat(8, axis=1).repeat(8, axis=2)
+    return np.asarray(coarse.repeat(8, axis=1).repeat(8, axis=2), np.uint8)
 
 
 def noisy(crop: np.typing.NDArray[np.uint8]) -> np.typing.NDArray[np.uint8]:
     noise = np.random.default_rng(9).integers(-6, 7, crop.shape)
-    return np.clip(crop + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(crop + noise, 0, 255), np.uint8)
 
 
 def test_of_pictures_of_one_animal_that_look_the_same_the_first_is_kept() -> None:
