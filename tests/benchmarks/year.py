@@ -4,7 +4,7 @@ python -m tests.benchmarks.year FOLDER --seed 1 --until 12 --plot docs/year.svg
 
 The store, the scans, the retraining, the gate and the promotions are the station's own; the pandas are drawn, at 64
 pixels, and months take a minute.  It goes on where it stood: months that lie in FOLDER/year.json are not lived again.
-The first model is poor on purpose: fitted on two pictures each of a few animals.  After every month the model in
+The first model is poor on purpose: fitted on two pictures each of ten grown animals.  After every month the model in
 service is asked about animals that neither the station nor any model has ever seen, whose ages are known: the curve.
 """
 
@@ -35,7 +35,7 @@ MONTHS = 12
 POISONED = (7, 10)
 POISON = 0.2
 ANIMALS, STRANGERS = 80, 60
-FIRST_ON, FIRST_PICTURES = 9, 2
+FIRST_ON, FIRST_PICTURES = 10, 2
 KNOWN_AT_FIRST, KNOWN_MORE = 36, 4
 PICTURES_A_MONTH = 4
 SETTINGS = {
@@ -76,7 +76,7 @@ class Year:
     def live(self, until: int) -> None:
         """The months that were not lived yet."""
         if not self._file.is_file():
-            few = reserve(2000 + self.seed, FIRST_ON, START).animals
+            few = reserve(2000 + self.seed, FIRST_ON, START, youngest_years=4, oldest_years=26).animals
             self.camp.found(few, START, FIRST_PICTURES, **SETTINGS)
             self.done = [Month(0, "first", self._error(), 0, False, False, "the first model", None)]
             self._write()

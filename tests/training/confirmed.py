@@ -14,7 +14,7 @@ import numpy as np
 
 from station import daemon, settings
 from station.hearing import hearing
-from station.simulate import ZONE, Animal, manifest, photograph
+from station.simulate import ZONE, Animal, photograph
 from training.bench import Source
 from training.fit import Recipe, fit
 
@@ -62,7 +62,7 @@ class Camp:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(CONFIG.format(base=BASE, more=lines), encoding="utf-8")
         (self.folder / "ridge").mkdir(exist_ok=True)
-        base = manifest(animals, np.random.default_rng(1), self.folder / "base", per_animal, on, size_px=SIZE_PX)
+        base = labelled(animals, on, per_animal, self.folder / "base")
         recipe = Recipe("giant_panda", Source(input_px=SIZE_PX), freeze=True, folds=3, device="cpu")
         fit([base], self.folder / "models" / "first", recipe, noon(on), lambda _: None)
         (self.folder / "models" / "current").symlink_to("first")
@@ -88,6 +88,21 @@ class Camp:
         with hearing(self.settings.station.database, "ranger", now) as heard:
             for name, day in born.items():
                 heard.set(name, {"born_on": day.isoformat()}, anyway=True)
+
+
+def labelled(animals: Sequence[Animal], on: date, per_animal: int, folder: Path) -> Path:
+    """A manifest of pictures of the months before a day."""
+    rng = np.random.default_rng(1)
+    lines = ["path,individual,born_on,captured_at"]
+    folder.mkdir()
+    for animal in animals:
+        for number in range(per_animal):
+            moment = noon(on - timedelta(days=30 * number + 1)).astimezone(ZONE)
+            name = f"{animal.name}_{number}.jpg"
+            (folder / name).write_bytes(photograph(animal, moment, rng, SIZE_PX))
+            lines.append(f"{name},{animal.name},{animal.born_on},{moment.isoformat()}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "manifest.csv"
 
 
 def noon(day: date) -> datetime:

@@ -17,14 +17,17 @@ import numpy as np
 import pytest
 
 from station import models
+from station.ages import Ages
 from station.bundles import read_card
 from station.simulate import reserve
 from tests.bare import ROOT
 from tests.station.test_flow import until
-from tests.training.confirmed import Camp, noon
+from tests.training.confirmed import SIZE_PX, Camp, noon
 from training import manifest
 from training.__main__ import main
+from training.identity import identity
 from training.retraining.base import LABELS, RetrainingError
+from training.retraining.carried import carried
 from training.retraining.jury import in_holdout
 from training.retraining.retrain import Outcome, Retraining
 from training.retraining.verdict import FOR_PEOPLE, GATE
@@ -196,3 +199,23 @@ def test_a_retraining_that_was_killed_goes_on_from_its_checkpoint(camp: Camp, tm
     assert "giant_panda-tf_efficientnet_lite0" in message.splitlines()[-1]
     assert [path.name for path in desk.folder.iterdir()] == ["lock"]
     assert not list((camp.folder / "models").glob(".retrained-*"))
+
+
+def test_a_new_head_goes_on_telling_individuals_apart_as_the_model_before_it(camp: Camp, tmp_path: Path) -> None:
+    """Only the head is new: vectors of both are the same, and the gallery need not be made anew."""
+    ages, base = camp.folder / "models" / "first", camp.folder / "base" / "manifest.csv"
+    known = tmp_path / "known"
+    identity([base], ages, known, "cpu", 0, NOW, lambda _: None)
+    challenger = tmp_path / "challenger"
+    shutil.copytree(ages, challenger)
+    card, why = carried(challenger, read_card(challenger), known, read_card(known))
+    assert why == "" and card.identity == read_card(known).identity
+    crops = np.random.default_rng(0).integers(0, 256, (3, 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    one, other = Ages(known, "cpu").run(crops)[1], Ages(challenger, "cpu").run(crops)[1]
+    assert np.allclose(one, other, atol=1e-4)
+
+
+def test_a_margin_for_a_stage_that_there_is_not_is_refused(camp: Camp) -> None:
+    asking(camp, "folds = 3", "folds = 3\nstage_margins_years = { cubs = 0.5 }")
+    with pytest.raises(RetrainingError, match="names 'cubs': the life stages are cub, subadult, adult, old"):
+        Retraining(camp.settings, NOW, lambda _: None).plan()

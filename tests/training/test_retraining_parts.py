@@ -68,21 +68,21 @@ def noisy(crop: np.typing.NDArray[np.uint8]) -> np.typing.NDArray[np.uint8]:
 
 def test_of_pictures_of_one_animal_that_look_the_same_the_first_is_kept() -> None:
     crops = np.stack([scene(1), noisy(scene(1)), scene(2)])
-    found = apart(crops, np.array(["bao"] * 3), np.ones(3, bool))
+    found = apart([crops], np.array(["bao"] * 3), np.ones(3, bool))
     assert found.kept.tolist() == [True, False, True]
     assert (found.repeated, found.shared) == (1, 0)
 
 
 def test_one_picture_under_two_names_counts_for_neither() -> None:
     crops = np.stack([scene(1), noisy(scene(1)), scene(2)])
-    found = apart(crops, np.array(["bao", "xin", "xin"]), np.ones(3, bool))
+    found = apart([crops], np.array(["bao", "xin", "xin"]), np.ones(3, bool))
     assert found.kept.tolist() == [False, False, True]
     assert (found.repeated, found.shared) == (0, 2)
 
 
 def test_the_base_is_never_left_out() -> None:
     crops = np.stack([scene(1), noisy(scene(1)), scene(2), noisy(scene(2))])
-    found = apart(crops, np.array(["bao", "xin", "bao", "bao"]), np.array([False, True, False, True]))
+    found = apart([crops], np.array(["bao", "xin", "bao", "bao"]), np.array([False, True, False, True]))
     assert found.kept.tolist() == [True, False, True, False]
 
 

@@ -7,6 +7,7 @@ two names is wrong, and the same face might be trained on and judge.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +35,11 @@ class Apart:
     """Left out: they look like a picture of another animal."""
 
 
-def apart(crops: Pixels, individuals: Names, own: Flags) -> Apart:
-    """Of N faces, uint8 N x 3 x S x S; only those that are the station's `own`, N, are ever left out."""
-    looks = twins.looks(crops)
-    shared = _shared(twins.groups(twins.pairs(looks, alike=SHARED), len(crops)), individuals) & own
-    repeated = np.zeros(len(crops), bool)
+def apart(parts: Sequence[Pixels], individuals: Names, own: Flags) -> Apart:
+    """Of N faces in parts, uint8 n x 3 x S x S each; only those that are the station's `own`, N, are ever left out."""
+    looks = twins.joined([twins.looks(part) for part in parts])
+    shared = _shared(twins.groups(twins.pairs(looks, alike=SHARED), len(own)), individuals) & own
+    repeated = np.zeros(len(own), bool)
     for name in np.unique(individuals):
         its = np.flatnonzero((individuals == name) & ~shared)
         if len(its) > 1:

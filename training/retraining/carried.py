@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from station.bundles import CARD, GOLDEN, PROGRAM, Card
+from station.bundles import CARD, FOR_PEOPLE, GOLDEN, PROGRAM, Card
 from station.golden import LEAST_SIMILARITY
 from training import export
 from training.embedding import FaceProgram, Whitening
@@ -51,6 +51,8 @@ def carried(folder: Path, card: Card, before: Path, of: Card) -> tuple[Card, str
     digest = hashlib.sha256((folder / PROGRAM).read_bytes()).hexdigest()
     made = replace(card, version=f"{card.version}-i{digest[:8]}", identity=of.identity)
     (folder / CARD).write_text(made.to_json(), encoding="utf-8")
+    with (folder / FOR_PEOPLE).open("a", encoding="utf-8") as told:
+        told.write(_FOR_PEOPLE.format(version=of.version, identity=of.identity.version))
     return made, ""
 
 
@@ -58,6 +60,14 @@ _OTHER = (
     "its network sees faces otherwise than the one in service, whose embedding does not fit it: "
     "`training identity` makes a bundle of it that tells individuals apart"
 )
+
+
+_FOR_PEOPLE = """
+## Telling individuals apart
+
+The embedding {identity} is that of {version}, taken over as it is: the network sees faces as it did.  Its figures stand
+in the model card of that bundle.
+"""
 
 
 def program_width(folder: Path, program: torch.nn.Module) -> int:

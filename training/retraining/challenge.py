@@ -13,7 +13,7 @@ from station.ages import Ages
 from station.bundles import Card
 from station.species import LifeStage
 from training import faces, fit, manifest
-from training.audit import judged_as_served
+from training.audit import LeakError, judged_as_served
 from training.bench import Bench, Say
 from training.bench import device as find_device
 from training.crew import ALONE
@@ -50,7 +50,7 @@ def ground(base: Sequence[Manifest], labels: Manifest, judges: Manifest, of: Car
     held = faces.load(judges.rows, of.input_px, of.crop_margin, say, cache)
     own = np.array([bool(row.extra.get("face")) for row in (*train.rows, *held.rows)])
     names = np.concatenate([train.individuals, held.individuals])
-    found = apart(np.concatenate([train.crops, held.crops]), names, own)
+    found = apart([train.crops, held.crops], names, own)
     told = (
         f"near-duplicates: {found.repeated} faces look like another of the same animal, of which one is kept; "
         f"{found.shared} look like one of another animal, and are left out"
@@ -105,7 +105,10 @@ def _siblings(found: Fitted, bench: Bench, stages: tuple[LifeStage, ...], recipe
 def holdout(
     champion: Ages, challenger: Ages, judges: Faces, stages: tuple[LifeStage, ...], give_way: Callable[[], object]
 ) -> Bout:
-    """Both programs on animals that neither was fitted on."""
+    """Both programs on animals that neither was fitted on.  Raises `LeakError` where one was."""
+    for one in (champion, challenger):
+        if known := sorted(set(judges.individuals.tolist()) & set(one.card.individuals)):
+            raise LeakError(f"{one.card.version} was fitted on {', '.join(known[:5])}, who were to judge it")
     return Bout(*(_served(one, judges, stages, give_way) for one in (champion, challenger)))
 
 

@@ -32,7 +32,7 @@ class Plan:
     without_birth: int
     least: Least
     tried: str = ""
-    """A challenger that was fitted on the same labels and refused; empty: none was."""
+    """A challenger that was fitted on the same labels, and what became of it; empty: none was."""
 
     @property
     def new(self) -> tuple[Label, ...]:
@@ -55,7 +55,7 @@ class Plan:
                 f"{_day(self.sides.cut)}, {least.judges} are wanted ([retraining] least_judges, holdout, holdout_days)"
             )
         if self.tried:
-            reasons.append(f"nothing has changed since {self.tried} was fitted on the same labels, and refused")
+            reasons.append(f"there are the same labels as for {self.tried}")
         return reasons
 
     def told(self) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,13 +24,13 @@ from station.bundles import BundleError, Card
 from station.domain import StationError
 from station.prepare import cache_folder
 from station.settings import Settings
-from station.species import LifeStage
+from station.species import LifeStage, Species
 from station.times import zone
 from training.bench import Say, Source
 from training.fit import Recipe
 from training.gate import Evidence, Rule, Thresholds, Verdict, judge
 from training.retraining import challenge, jury, ledger, sheets, verdict
-from training.retraining.base import LABELS, Past, past
+from training.retraining.base import LABELS, Past, RetrainingError, past
 from training.retraining.carried import carried
 from training.retraining.labels import labels, pixel_box
 from training.retraining.plan import Least, Plan
@@ -85,6 +85,7 @@ class Retraining:
         read, asked = self.read, self.read.retraining
         place = zone(read.station.timezone)
         kind = species.chosen(read.station.species, self.card.species)
+        _check_stages(asked.stage_margins_years, kind)
         known = ledger.known(read.station.database, asked.faces == "vouched")
         found = labels(known.sightings, kind.longevity_years if kind else None, place)
         came_from = past(self.bundle, self.card, asked.base, self._cards(), place)
@@ -99,13 +100,13 @@ class Retraining:
         return (one.card for one in models.bundles(self.read) if one.card)
 
     def _tried(self, text: str) -> str:
-        """The challenger that was fitted on the very same labels beside this champion, and refused."""
+        """What became of a challenger that was fitted on the very same labels beside this champion."""
         for one in models.bundles(self.read):
             said = verdict.read(one.path) or {}
-            if said.get("champion") == self.card.version and said.get("passed") is False:
+            if said.get("champion") == self.card.version:
                 with suppress(OSError):
                     if (one.path / LABELS).read_text(encoding="utf-8") == text:
-                        return one.path.name
+                        return f"{one.path.name}, which {'passed' if said.get('passed') else 'was refused'}"
         return ""
 
     def _in_words(self) -> str:
@@ -252,6 +253,14 @@ def _patient(give_way: Callable[[], None]) -> Callable[[], None]:
             give_way()
 
     return waits
+
+
+def _check_stages(margins: Mapping[str, float], kind: Species | None) -> None:
+    stages = [stage.name for stage in kind.life_stages] if kind else []
+    if kind and (unknown := sorted(set(margins) - set(stages))):
+        raise RetrainingError(
+            f"retraining.stage_margins_years names {unknown[0]!r}: the life stages are {', '.join(stages)}"
+        )
 
 
 def thresholds(read: Settings) -> Thresholds:
