@@ -34,12 +34,12 @@ MONTH = timedelta(days=30)
 MONTHS = 12
 POISONED = (7, 10)
 POISON = 0.2
-ANIMALS, STRANGERS = 80, 60
+ANIMALS, STRANGERS = 110, 60
 FIRST_ON, FIRST_PICTURES = 10, 2
-KNOWN_AT_FIRST, KNOWN_MORE = 36, 4
-PICTURES_A_MONTH = 4
+KNOWN_AT_FIRST, KNOWN_MORE = 50, 5
+PICTURES_A_MONTH = 2
 SETTINGS = {
-    "holdout": 0.4, "holdout_days": 30, "least_faces": 40, "least_judges": 6, "shadow_faces": 40,
+    "holdout": 0.35, "holdout_days": 30, "least_faces": 40, "least_judges": 6, "shadow_faces": 40,
     "stage_margin": 0.25,
 }  # fmt: skip
 

@@ -19,6 +19,9 @@ from training.bench import Source
 from training.fit import Recipe, fit
 
 SIZE_PX = 64
+SOURCE = Source(input_px=SIZE_PX)
+QUICK = Source("test_efficientnet", "none", SIZE_PX)
+"""A network for tests: with random weights, but loaded and exported in a moment."""
 BASE = "base/manifest.csv"
 CONFIG = """\
 [station]
@@ -56,14 +59,16 @@ class Camp:
     def settings(self) -> settings.Settings:
         return settings.load(self.config)
 
-    def found(self, animals: Sequence[Animal], on: date, per_animal: int, **retraining: object) -> None:
+    def found(
+        self, animals: Sequence[Animal], on: date, per_animal: int, source: Source = SOURCE, **retraining: object
+    ) -> None:
         """The configuration, and a first bundle fitted on pictures of these animals."""
         lines = "\n".join(f"{key} = {_toml(value)}" for key, value in retraining.items())
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(CONFIG.format(base=BASE, more=lines), encoding="utf-8")
         (self.folder / "ridge").mkdir(exist_ok=True)
         base = labelled(animals, on, per_animal, self.folder / "base")
-        recipe = Recipe("giant_panda", Source(input_px=SIZE_PX), freeze=True, folds=3, device="cpu")
+        recipe = Recipe("giant_panda", source, freeze=True, folds=3, device="cpu")
         fit([base], self.folder / "models" / "first", recipe, noon(on), lambda _: None)
         (self.folder / "models" / "current").symlink_to("first")
 

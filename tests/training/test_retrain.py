@@ -22,7 +22,7 @@ from station.bundles import read_card
 from station.simulate import reserve
 from tests.bare import ROOT
 from tests.station.test_flow import until
-from tests.training.confirmed import SIZE_PX, Camp, noon
+from tests.training.confirmed import QUICK, SIZE_PX, Camp, noon
 from training import manifest
 from training.__main__ import main
 from training.identity import identity
@@ -36,14 +36,22 @@ START = date(2026, 1, 1)
 END = START + timedelta(days=60)
 NOW = noon(END)
 ANIMALS = reserve(3, 24, START, youngest_years=1, oldest_years=20).animals
-ASKED = {"holdout": 0.4, "holdout_days": 30, "least_faces": 10, "least_judges": 4, "shadow_faces": 10, "folds": 3}
+ASKED = {
+    "holdout": 0.4,
+    "holdout_days": 30,
+    "least_faces": 10,
+    "least_judges": 4,
+    "shadow_faces": 10,
+    "folds": 3,
+    "weights": "none",
+}
 
 
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Camp:
     """Two months of a station whose first model knows ten animals; people know when fourteen others were born."""
     camp = Camp(tmp_path_factory.mktemp("camp"))
-    camp.found(ANIMALS[:10], START, 3, **ASKED)
+    camp.found(ANIMALS[:10], START, 3, QUICK, **ASKED)
     rng = np.random.default_rng(0)
     camp.see(ANIMALS[10:], [START + timedelta(days=k) for k in (5, 15, 25, 40, 50)], rng)
     camp.look(NOW)
@@ -196,7 +204,7 @@ def test_a_retraining_that_was_killed_goes_on_from_its_checkpoint(camp: Camp, tm
     told = (tmp_path / "second.err").read_text()
     assert child.returncode == 0, told
     assert "going on with the retraining of" in told
-    assert "giant_panda-tf_efficientnet_lite0" in message.splitlines()[-1]
+    assert "giant_panda-test_efficientnet" in message.splitlines()[-1]
     assert [path.name for path in desk.folder.iterdir()] == ["lock"]
     assert not list((camp.folder / "models").glob(".retrained-*"))
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from station.ages import Ages
 from station.bundles import Card
@@ -91,6 +92,7 @@ def fitted(folder: Path, of: Ground, recipe: Recipe, stages: tuple[LifeStage, ..
     animals which its own siblings would have to judge, and errors would be handed on from model to model.
     """
     bench = Bench(of.train, Bins.for_ages(of.train.ages_years), find_device(recipe.device, ALONE), ALONE)
+    torch.manual_seed(recipe.schedule.seed)
     found = fit.fitted_on(bench, recipe)
     card = fit.write(folder, found, bench, of.manifests, recipe, now).card
     assert found.rows is not None
