@@ -49,6 +49,7 @@ class StationError(Exception):
     ├── ScheduleError      training.schedule  a recipe asks for what cannot be
     ├── CheckpointError    training.checkpoints  where training stood cannot be read
     ├── StudyError         training.plan      a study cannot be begun or gone on with
+    ├── RetrainingError    training.retraining.base  a retraining cannot begin
     ├── LeakError          training.audit     a bundle would be judged by animals that it knows
     └── ReportError        training.report.write  what the page of a study is made with is not installed
     ```

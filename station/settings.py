@@ -245,6 +245,59 @@ class Energy(_Section):
         return self
 
 
+class Retraining(_Section):
+    """How the station trains itself anew on what people confirmed, and what the gate asks of a new model."""
+
+    base: tuple[Path, ...] = Field(
+        (), description="the manifests that the first bundle was fitted on; they stay in the mix, and are known by hash"
+    )
+    faces: Literal["all", "vouched"] = Field(
+        "all",
+        description="all: every face of a confirmed individual; vouched: only those that a person or a path named",
+    )
+    least_faces: int = Field(100, ge=1, description="with fewer newly labelled faces nothing is trained")
+    least_individuals: int = Field(3, ge=1, description="with newly labelled faces of fewer animals nothing is trained")
+    holdout: float = Field(
+        0.3, gt=0, lt=1, description="share of the animals that are never trained on, so that they can judge"
+    )
+    holdout_days: int = Field(
+        60, ge=1, description="only pictures of so many days judge, and only older ones are trained on"
+    )
+    least_judges: int = Field(9, ge=2, description="with fewer animals to judge by nothing is trained")
+    backbone: Literal["frozen", "trained"] = Field(
+        "frozen", description="frozen: only the head is fitted; trained: the whole network, which takes long"
+    )
+    weights: str = Field("auto", description="what fitting starts from: auto (pretrained), none or a file")
+    epochs: int = Field(8, ge=1, description="of training the whole network")
+    folds: int = Field(5, ge=2, description="parts of the animals, each judged by a model fitted on the others")
+    promote: Literal["gate", "person"] = Field(
+        "gate", description="gate: a model that passes goes into service; person: it waits for `station models promote`"
+    )
+    certain: float = Field(0.95, ge=0.5, lt=1, description="how surely a new model must not be worse")
+    tolerated: float = Field(
+        0.05, ge=0, le=1, description="worse is more than this share of the old model's error above it"
+    )
+    better: float = Field(0.8, ge=0.5, lt=1, description="how surely it must be better")
+    stage_margin: float = Field(
+        0.15, ge=0, description="in a life stage it may be worse by this share of the old model's error there"
+    )
+    stage_margins_years: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="the same in years, for life stages by name"
+    )
+    coverage_least: float = Field(0.85, ge=0, le=1, description="share of true ages that its 90% intervals must hold")
+    coverage_most: float = Field(0.95, ge=0, le=1, description="intervals that hold more are wider than need be")
+    speed: float = Field(0.8, gt=0, description="pictures a second on this box, as a share of the old model's")
+    shadow_faces: int = Field(
+        200, ge=0, description="newest faces that a new model looks at beside the old one before it goes into service"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.coverage_least >= self.coverage_most:
+            raise ValueError("coverage_least must be below coverage_most: write shares such as 0.85 and 0.95")
+        return self
+
+
 class Project(_Section):
     """What a package of data says of the study; `station export camtrap-dp` names what it misses."""
 
@@ -343,6 +396,7 @@ class Settings(_Section):
     health: Health = Health()
     schedule: Schedule = Schedule()
     energy: Energy = Energy()
+    retraining: Retraining = Retraining()
     project: Project = Project()
     cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
@@ -449,7 +503,19 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
             name: c | {"folder": home / c["folder"]} if isinstance(c, dict) and isinstance(c.get("folder"), str) else c
             for name, c in cameras.items()
         }
-    return raw | {"station": station, "mqtt": mqtt, "schedule": schedule, "energy": energy, "cameras": cameras}
+    anchored = {"station": station, "mqtt": mqtt, "schedule": schedule, "energy": energy, "cameras": cameras}
+    if isinstance(retraining := raw.get("retraining"), dict):
+        anchored["retraining"] = _anchored_retraining(retraining, home)
+    return raw | anchored
+
+
+def _anchored_retraining(raw: dict[str, Any], home: Path) -> dict[str, Any]:
+    base, weights = raw.get("base"), raw.get("weights", "auto")
+    if isinstance(base, list):
+        raw = raw | {"base": [home / one if isinstance(one, str) else one for one in base]}
+    if isinstance(weights, str) and weights not in ("auto", "none"):
+        raw = raw | {"weights": str(home / weights)}
+    return raw
 
 
 def _mistake(error: Any) -> str:
@@ -490,6 +556,7 @@ def _section(place: list[str]) -> type[_Section] | None:
         "health": Health,
         "schedule": Schedule,
         "energy": Energy,
+        "retraining": Retraining,
         "project": Project,
     }
     match place:

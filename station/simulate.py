@@ -108,7 +108,7 @@ def manifest(
         for animal in animals:
             for number, moment in enumerate(_life(animal, rng, per_animal, today), start=1):
                 picture = f"images/{animal.name}_{number:03}.jpg"
-                (folder / picture).write_bytes(_photograph(animal, moment, rng, size_px, offset=True))
+                (folder / picture).write_bytes(photograph(animal, moment, rng, size_px))
                 rows.writerow((picture, animal.name, animal.born_on.isoformat(), moment.isoformat()))
     return path
 
@@ -128,8 +128,14 @@ def _moment(day: date, rng: Generator) -> datetime:
     return datetime.combine(day, time(), ZONE) + timedelta(seconds=int(hour * 3600))
 
 
-def _photograph(
-    animal: Animal, moment: datetime, rng: Generator, size_px: int, *, offset: bool, clock: datetime | None = None
+def photograph(
+    animal: Animal,
+    moment: datetime,
+    rng: Generator,
+    size_px: int,
+    *,
+    offset: bool = True,
+    clock: datetime | None = None,
 ) -> bytes:
     """A JPEG of the animal at a moment; its EXIF time is what the camera's `clock` shows, by default the truth."""
     night = not 6 <= moment.hour < 19
@@ -218,7 +224,7 @@ def _shot(release: _Release, number: int, kind: Kind, rng: Generator, size_px: i
     clock = None
     if kind == "clock":
         clock = moment.replace(year=moment.year + 3, day=1) if rng.random() < 0.5 else datetime(1999, 1, 1, tzinfo=ZONE)
-    data = _photograph(animal, moment, rng, size_px, offset=offset, clock=clock)
+    data = photograph(animal, moment, rng, size_px, offset=offset, clock=clock)
     if kind == "truncated":
         data = data[: len(data) // 3]
     elif kind == "empty":

@@ -47,6 +47,7 @@ ROOMS = {
         "station/portraits.py",
         "station/nightly.py",
         "station/embeddings.py",
+        "training/retraining/ledger.py",
         "station/promotions.py",
     },
     "usearch": {"station/gallery.py"},

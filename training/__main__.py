@@ -85,6 +85,12 @@ def _evaluate(args: argparse.Namespace) -> None:
     sys.stdout.write(audit_summary(found))
 
 
+def _retrain(args: argparse.Namespace) -> None:
+    from training.retraining.retrain import retrain  # noqa: PLC0415
+
+    sys.stdout.write(retrain(args.config, args.dry_run, _now(), _say) + "\n")
+
+
 def _subset(args: argparse.Namespace) -> None:
     from training.subset import Rules, cut, summary  # noqa: PLC0415
 
@@ -111,7 +117,10 @@ def _qps(args: argparse.Namespace) -> None:
         draw(found, args.out)
 
 
-_COMMANDS = {"fit": _fit, "study": _study, "identity": _identity, "evaluate": _evaluate, "qps": _qps, "subset": _subset}
+_COMMANDS = {
+    "fit": _fit, "study": _study, "identity": _identity, "evaluate": _evaluate, "retrain": _retrain, "qps": _qps,
+    "subset": _subset,
+}  # fmt: skip
 
 
 def _source(args: argparse.Namespace) -> Source:

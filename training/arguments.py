@@ -47,6 +47,16 @@ _SUBSET = """\
 example:
   training subset all.csv --out lite.csv --smallest-px 80 --burst-s 60 --most-a-year 20
 """
+_RETRAIN = """\
+example:
+  training retrain --config station.toml --dry-run
+  training retrain --config station.toml
+
+Learns from the pictures of confirmed individuals whose birth date people know, with the manifests that the first bundle
+was fitted on.  The new model goes into service where it is better on animals that neither model was fitted on, and as
+[retraining] of the configuration asks; otherwise the old one stays, and gate.json and GATE.md beside the new one say
+why.  One that was cut off goes on where it stood.
+"""
 _QPS = """\
 example:
   training qps
@@ -187,6 +197,13 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_retrain(retrain: argparse.ArgumentParser) -> None:
+    retrain.add_argument("--config", required=True, type=Path, metavar="FILE", help="the station's configuration")
+    retrain.add_argument(
+        "--dry-run", action="store_true", help="say what labels there are, and whether a training would be worth it"
+    )
+
+
 def _add_subset(subset: argparse.ArgumentParser) -> None:
     subset.add_argument("manifest", type=Path, metavar="MANIFEST", help="a CSV file of labelled faces")
     subset.add_argument("--out", required=True, type=Path, metavar="FILE", help="the manifest to write; must not exist")
@@ -241,6 +258,13 @@ _COMMANDS = (
         "no bundle was written",
     ),
     ("evaluate", "measure a bundle on a manifest", _EVALUATE, _add_evaluate, "nothing was measured"),
+    (
+        "retrain",
+        "learn from what people confirmed at a station, and promote what passes the gate",
+        _RETRAIN,
+        _add_retrain,
+        "the model in service stays; the same command goes on",
+    ),
     ("qps", "measure how fast networks are on this machine", _QPS, _add_qps, "what was measured is in the tables"),
     ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),
 )

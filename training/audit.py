@@ -12,6 +12,7 @@ from station import species
 from station.ages import Ages
 from station.bundles import Card, Figure
 from station.domain import Floats, StationError
+from station.species import LifeStage
 from training import faces, manifest
 from training.faces import Faces
 from training.folds import Numbers
@@ -52,7 +53,8 @@ def audit(bundle: Path, files: Sequence[Path], device: str, even_if_known: bool,
     if known and not even_if_known:
         raise LeakError(_leak(bundle, known))
     seen = faces.load(rows, card.input_px, card.crop_margin, say)
-    judged = _judged(card, seen, ages.run(seen.crops)[0])
+    stages = stages_for(species.find(card.species), seen.ages_years)
+    judged = judged_as_served(card, seen, ages.run(seen.crops)[0], stages)
     return Audit(card, judged, figures(judged), seen.left_out, known)
 
 
@@ -64,7 +66,8 @@ def _leak(bundle: Path, known: Sequence[str]) -> str:
     )
 
 
-def _judged(card: Card, seen: Faces, probabilities: Floats) -> Judged:
+def judged_as_served(card: Card, seen: Faces, probabilities: Floats, stages: tuple[LifeStage, ...]) -> Judged:
+    """What a bundle's program said of faces, with the card's own intervals."""
     bins = np.asarray(card.bins_years)
     p = probabilities.astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)
@@ -73,7 +76,6 @@ def _judged(card: Card, seen: Faces, probabilities: Floats) -> Judged:
     half = sd[:, None] * np.array([np.nan if q is None else q for q in card.quantiles or (None,) * len(LEVELS)], float)
     truth = np.abs(bins - seen.ages_years[:, None]).argmin(axis=1)
     at_truth = p[np.arange(len(p)), truth]
-    stages = stages_for(species.find(card.species), seen.ages_years)
     return Judged(
         individuals=seen.individuals,
         fold=np.zeros(len(p), np.intp),

@@ -68,6 +68,8 @@ class Fitted:
     flip: bool = False
     fold: Indices | None = None
     """The fold in which each face of `unseen` was tested; None: all by one model."""
+    rows: Indices | None = None
+    """Which of the bench's faces those of `unseen` are; None: nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,16 @@ def fit(files: Sequence[Path], out: Path, recipe: Recipe, now: datetime, say: Sa
     with bundles.writing(out) as folder:
         manifests = manifest.read(files)
         bench = _laid_out(manifests, recipe, crew, say)
-        fitted = _frozen(bench, recipe) if recipe.freeze else _finetuned(bench, recipe)
+        fitted = fitted_on(bench, recipe)
         made = write(folder, fitted, bench, manifests, recipe, now)
     if recipe.checkpoint:
         recipe.checkpoint.unlink(missing_ok=True)
     return made
+
+
+def fitted_on(bench: Bench, recipe: Recipe) -> Fitted:
+    """The head alone or the whole network, as the recipe says."""
+    return _frozen(bench, recipe) if recipe.freeze else _finetuned(bench, recipe)
 
 
 def assist(files: Sequence[Path], recipe: Recipe, crew: Crew) -> None:
@@ -134,7 +141,8 @@ def _frozen(bench: Bench, recipe: Recipe) -> Fitted:
         final, strength = head.fit(examples, bins, seed, progress.update)
     loss = f"soft-label cross-entropy, sigma {bins.sigma_years:g} years; backbone frozen, L2 {strength:g}"
     fold = np.repeat(np.arange(len(splits)), [len(split.test) for split in splits])
-    return Fitted(backbone, final, joined(said), np.concatenate(guesses), loss, fold=fold)
+    rows = np.concatenate([split.test for split in splits])
+    return Fitted(backbone, final, joined(said), np.concatenate(guesses), loss, fold=fold, rows=rows)
 
 
 def _finetuned(bench: Bench, recipe: Recipe) -> Fitted:
@@ -142,7 +150,8 @@ def _finetuned(bench: Bench, recipe: Recipe) -> Fitted:
     known, schedule = bench.known, recipe.schedule
     backbone, final, split = _trained_without_one_fold(bench, recipe)
     said = tested(bench, backbone, final, split.test, schedule.flip)
-    return Fitted(backbone, final, said, guess(known.ages_years, split), schedule.in_words(), schedule.flip)
+    guesses, loss = guess(known.ages_years, split), schedule.in_words()
+    return Fitted(backbone, final, said, guesses, loss, schedule.flip, rows=split.test)
 
 
 def _trained_without_one_fold(bench: Bench, recipe: Recipe) -> tuple[Backbone, Head, Split]:
