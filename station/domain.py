@@ -77,6 +77,16 @@ class Reason(StrEnum):
     CRASHED = "crashed"
 
 
+class Flaw(StrEnum):
+    """Why a face that was found cannot be used: it gets no age, and nobody is recognised by it."""
+
+    TOO_SMALL = "too small"
+    BLURRED = "blurred"
+    TOO_DARK = "too dark"
+    OVEREXPOSED = "overexposed"
+    OTHER_SPECIES = "not of the species"
+
+
 class TimeSource(StrEnum):
     """Where a frame's capture time comes from."""
 
@@ -106,6 +116,10 @@ class Face:
 
     box: Box
     confidence: float | None = None
+    quality: float | None = None
+    """How good a picture of a face it is, 0 to 1; None: nobody asked."""
+    flaw: Flaw | None = None
+    """None: it can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +180,8 @@ class Portraits:
     crops: Pixels
     people: int = 0
     """How many the finder saw; with people in it, a frame has no faces."""
+    unusable: tuple[Face, ...] = ()
+    """Faces with a flaw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +246,8 @@ class Observed:
     facts: Facts
     observations: tuple[Observation, ...] = field(default=())
     people: int = 0
+    unusable: tuple[Face, ...] = ()
+    """Faces with a flaw; in the ledger they come after the others."""
 
 
 @dataclass(frozen=True, slots=True)
