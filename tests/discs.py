@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn.functional import avg_pool2d, max_pool3d
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 from station.bundles import CARD, GOLDEN, PROGRAM, Figure, writing
 from station.domain import Pixels
-from station.finder_card import GATE, FinderCard, FrameData, Gate
+from station.finder_card import GATE, FinderCard, FrameData, Gate, read_finder_card
 from station.pictures import save_jpeg
 from station.views import Looking
 
 SIZE_PX, GATE_PX, MOST = 96, 32, 8
 SIDES_PX = (9, 11, 13, 17, 21, 27, 35, 45, 57)
 """Of the discs that it knows, in a view."""
-BACKGROUND, WHITE, GREEN = (40, 40, 40), (230, 230, 230), (60, 230, 60)
+BACKGROUND, WHITE, RED, GREEN = (40, 40, 40), (230, 230, 230), (230, 60, 60), (60, 230, 60)
 Disc = tuple[float, float, float, tuple[int, int, int]]
 """The middle in pixels, the diameter, the colour."""
 
@@ -27,11 +29,11 @@ class Discs(torch.nn.Module):
 
     def forward(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         bright = (views.amax(dim=1, keepdim=True) > 150).float()
-        score = torch.cat([_like_a_disc(bright, side) for side in SIDES_PX], dim=1)[:, None]
-        peak = max_pool3d(score, (3, 9, 9), 1, (1, 4, 4)) == score
+        score, size = torch.cat([_like_a_disc(bright, side) for side in SIDES_PX], dim=1).max(dim=1)
+        peak = max_pool2d(score[:, None], 9, 1, 4)[:, 0] == score
         scores, at = torch.topk((score * peak).flatten(1), MOST)
-        side = torch.tensor(SIDES_PX)[at // SIZE_PX**2] / SIZE_PX
-        x, y = (at % SIZE_PX + 0.5) / SIZE_PX, (at // SIZE_PX % SIZE_PX + 0.5) / SIZE_PX
+        side = torch.tensor(SIDES_PX)[torch.gather(size.flatten(1), 1, at)] / SIZE_PX
+        x, y = (at % SIZE_PX + 0.5) / SIZE_PX, (at // SIZE_PX + 0.5) / SIZE_PX
         return torch.stack([x - side / 2, y - side / 2, side, side], dim=2), scores.clamp(0, 1)
 
 
@@ -72,21 +74,25 @@ def finder_card(**changes: object) -> FinderCard:
     return FinderCard(**(fields | changes))  # type: ignore[arg-type]
 
 
-def disc_finder(folder: Path, golden_is_wrong: bool = False, gate: bool = False, **changes: object) -> Path:
-    """Writes the bundle; `golden_is_wrong`: it says that it must give other boxes."""
+def disc_finder(folder: Path) -> Path:
+    """Writes the bundle."""
     views = np.stack([drawn(SIZE_PX, SIZE_PX, [(30 + 9 * n, 50, 13 + 8 * n, WHITE)]) for n in range(4)])
     crops = np.stack([drawn(GATE_PX, GATE_PX, [(16, 16, 24, colour)]) for colour in (WHITE, GREEN)])
     inputs, asked = (np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)) for pictures in (views, crops))
-    if gate:
-        changes["gate"] = Gate(GATE_PX, 0.1, 0.5, "not green")
     with writing(folder) as scratch:
         boxes, scores = _export(Discs(), inputs, scratch / PROGRAM)
-        golden = {"inputs": inputs, "boxes": boxes + 0.2 * golden_is_wrong, "scores": scores}
-        if gate:
-            (told,) = _export(NotGreen(), asked, scratch / GATE)
-            golden |= {"gate_inputs": asked, "gate": told}
-        np.savez(scratch / GOLDEN, **golden)  # type: ignore[arg-type]
-        (scratch / CARD).write_text(finder_card(**changes).to_json())
+        (told,) = _export(NotGreen(), asked, scratch / GATE)
+        np.savez(scratch / GOLDEN, inputs=inputs, boxes=boxes, scores=scores, gate_inputs=asked, gate=told)
+        card = finder_card(gate=Gate(GATE_PX, 0.1, 0.5, "not green"))
+        (scratch / CARD).write_text(card.to_json())
+    return folder
+
+
+def with_card(bundle: Path, folder: Path, **changes: object) -> Path:
+    """The same finder with a changed card."""
+    shutil.copytree(bundle, folder)
+    card = read_finder_card(bundle)
+    (folder / CARD).write_text(replace(card, **changes).to_json())  # type: ignore[arg-type]
     return folder
 
 

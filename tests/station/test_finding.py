@@ -13,19 +13,14 @@ from station.detections import Detections
 from station.domain import Box, Face, Flaw, Frame
 from station.finding import FacesOfAnimals, TrainedFinder
 from station.pictures import Picture
-from tests.discs import GREEN, WHITE, Disc, disc_finder, photograph
+from tests.discs import GREEN, WHITE, Disc, photograph, with_card
 
 FRAME = Frame(1, "cam", "/p/1.jpg", 0, 0)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return disc_finder(tmp_path_factory.mktemp("finders") / "discs", gate=True)
-
-
-@pytest.fixture(scope="module")
-def finder(folder: Path) -> TrainedFinder:
-    return TrainedFinder(folder, "cpu")
+def finder(discs: Path) -> TrainedFinder:
+    return TrainedFinder(discs, "cpu")
 
 
 def picture(*discs: Disc, width: int = 640, height: int = 480) -> Picture:
@@ -81,11 +76,11 @@ def test_faces_are_looked_for_inside_the_boxes_of_animals_alone(finder: TrainedF
 
 
 def test_a_face_too_small_for_the_frame_is_found_in_its_animal(finder: TrainedFinder) -> None:
-    """At 24 of 4,000 pixels no tile of the whole frame would show it."""
-    shown = picture((1210, 910, 24, WHITE), width=4000, height=3000)
+    """At 12 of 1,600 pixels no tile of the whole frame would show it."""
+    shown = picture((480, 360, 12, WHITE), width=1600, height=1200)
     animal = Face(Box(0.28, 0.28, 0.05, 0.05), 0.9)
     found = FacesOfAnimals(finder, Said(animals=(animal,)), 0.2).find(FRAME, shown)
-    assert centres(found.faces, shown) == [(1210, 910)]
+    assert centres(found.faces, shown) == [(480, 360)]
 
 
 def test_without_an_animal_nothing_is_looked_for(finder: TrainedFinder) -> None:
@@ -116,25 +111,54 @@ def test_a_face_of_another_species_is_told_from_its_own(finder: TrainedFinder) -
     assert flaws == [None, Flaw.OTHER_SPECIES]
 
 
-def test_a_face_below_the_limits_of_the_bundle_cannot_be_used(tmp_path: Path) -> None:
-    strict = TrainedFinder(disc_finder(tmp_path / "strict", quality={"size_px": 130}), "cpu")
+def test_a_face_below_the_limits_of_the_bundle_cannot_be_used(discs: Path, tmp_path: Path) -> None:
+    strict = TrainedFinder(with_card(discs, tmp_path / "strict", quality={"size_px": 130.0}), "cpu")
     both = judged(strict, picture((160, 120, 90, WHITE), (460, 300, 170, WHITE)))
     assert [face.flaw for face in sorted(both, key=lambda face: face.box.x)] == [Flaw.TOO_SMALL, None]
     assert all(face.quality is not None and 0 < face.quality <= 1 for face in both)
 
 
-def test_a_finder_that_fails_its_golden_check_is_refused(tmp_path: Path) -> None:
+def regilded(discs: Path, folder: Path, **changes: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None) -> Path:
+    """The same finder with other golden outputs; None: without them."""
+    shutil.copytree(discs, folder)
+    with np.load(folder / "golden.npz") as golden:
+        kept = {name: golden[name] for name in golden.files} | changes
+    np.savez(folder / "golden.npz", **{name: array for name, array in kept.items() if array is not None})
+    return folder
+
+
+def golden(discs: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    with np.load(discs / "golden.npz") as arrays:
+        return np.asarray(arrays[name])
+
+
+def test_a_finder_that_finds_faces_elsewhere_is_refused(discs: Path, tmp_path: Path) -> None:
+    wrong = regilded(discs, tmp_path / "wrong", boxes=golden(discs, "boxes") + np.float32(0.2))
     with pytest.raises(BundleError, match=r"fails its golden check .* a face is not where it must be"):
-        TrainedFinder(disc_finder(tmp_path / "wrong", golden_is_wrong=True), "cpu")
+        TrainedFinder(wrong, "cpu")
 
 
-def test_a_gate_without_its_golden_outputs_is_refused(folder: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    with np.load(copy / "golden.npz") as golden:
-        kept = {name: golden[name] for name in ("inputs", "boxes", "scores")}
-    np.savez(copy / "golden.npz", **kept)
+def test_a_finder_that_is_less_sure_than_it_must_be_is_refused(discs: Path, tmp_path: Path) -> None:
+    wrong = regilded(discs, tmp_path / "wrong", scores=golden(discs, "scores") + np.float32(0.1))
+    with pytest.raises(BundleError, match=r"fails its golden check .* the surest score is off by 0.100"):
+        TrainedFinder(wrong, "cpu")
+
+
+def test_golden_outputs_that_do_not_go_together_are_refused(discs: Path, tmp_path: Path) -> None:
+    wrong = regilded(discs, tmp_path / "wrong", scores=golden(discs, "scores")[:, 1:])
+    with pytest.raises(BundleError, match="do not go together"):
+        TrainedFinder(wrong, "cpu")
+
+
+def test_a_gate_without_its_golden_outputs_is_refused(discs: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="gate_inputs"):
-        TrainedFinder(copy, "cpu")
+        TrainedFinder(regilded(discs, tmp_path / "copy", gate_inputs=None), "cpu")
+
+
+def test_a_gate_that_says_something_else_is_refused(discs: Path, tmp_path: Path) -> None:
+    wrong = regilded(discs, tmp_path / "wrong", gate=1 - golden(discs, "gate"))
+    with pytest.raises(BundleError, match="what the gate says is off by"):
+        TrainedFinder(wrong, "cpu")
 
 
 def test_every_form_of_a_finder_finds_the_same(finder: TrainedFinder, tmp_path: Path) -> None:
