@@ -37,6 +37,7 @@ class StationError(Exception):
     ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ReviewError        station.review     a file of answers cannot be read or written
+    ├── PreviewError       station.report.preview  there is nothing to preview, or no page can be written
     ├── CensusError        station.census     there can be no census, or it cannot be written
     ├── ExportError        station.camtrap.package  the data cannot be handed over
     ├── DetectionsError    station.megadetector     the results file cannot be written
