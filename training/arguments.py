@@ -224,7 +224,7 @@ def _add_finder(finder: argparse.ArgumentParser) -> None:
         "manifests", nargs="+", type=Path, metavar="MANIFEST", help="CSV files of frames with face boxes"
     )
     finder.add_argument("--out", required=True, type=Path, metavar="BUNDLE", help="the folder to write; must not exist")
-    finder.add_argument("--species", default="", type=_name, metavar="NAME", help="as its species file is called")
+    finder.add_argument("--species", type=_name, metavar="NAME", help="as its species file is called")
     finder.add_argument(
         "--without", action="append", default=[], type=Path, metavar="DIR", help="pictures that show no such face"
     )

@@ -12,7 +12,9 @@ from station.pictures import save_jpeg
 HEADER = "path,x,y,width,height,fold,camera\n"
 
 
-def frame(seed: int, faces: int = 1, size: tuple[int, int] = (160, 120)) -> tuple[Pixels, list[tuple[int, int, int, int]]]:
+def frame(
+    seed: int, faces: int = 1, size: tuple[int, int] = (160, 120)
+) -> tuple[Pixels, list[tuple[int, int, int, int]]]:
     """uint8 H x W x 3 and its boxes."""
     chance = np.random.default_rng(seed)
     drawn = np.repeat(chance.integers(60, 120, (size[1], size[0], 1)), 3, axis=2).astype(np.uint8)

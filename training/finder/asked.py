@@ -20,14 +20,16 @@ def recipe(args: argparse.Namespace) -> Recipe:
     leave_out: dict[str, set[str]] = defaultdict(set)
     for column, value in args.leave_out:
         leave_out[column].add(value)
+    eye = _given(Eye(), input_px=args.view_px, least_face_share=args.least_face)
     plenty = _given(Plenty(seed=args.seed), scenes=args.scenes)
+    plenty = replace(plenty, input_px=min(plenty.input_px, eye.input_px))
     return Recipe(
-        species=args.species,
+        species=args.species or "",
         network=Source(args.backbone, args.weights, plenty.input_px),
         wanted=Wanted(args.fold_column, {k: frozenset(v) for k, v in leave_out.items()}, args.folds, args.seed),
         plenty=plenty,
         course=_given(Course(seed=args.seed), epochs=args.epochs, unfrozen_epochs=args.unfrozen_epochs),
-        eye=_given(Eye(), input_px=args.view_px, least_face_share=args.least_face),
+        eye=eye,
         device=args.device,
     )
 

@@ -21,7 +21,7 @@ from training.folds import Indices
 class Course:
     """How long and how fast."""
 
-    epochs: int = 12
+    epochs: int = 6
     """Passes over the scenes with the backbone frozen."""
     unfrozen_epochs: int = 0
     """Passes over them afterwards, in which the later stages of the backbone learn too."""
