@@ -126,6 +126,8 @@ class Card:
                 raise BundleError(
                     f"format {raw.get('format')!r} is not {FORMAT}: made by another version of the training"
                 )
+            if raw.get("kind", "age") != "age":
+                raise BundleError(f"this is the bundle of a {raw['kind']}, not of an age model")
             known = {f.name for f in fields(cls)}
             raw = {key: value for key, value in raw.items() if key in known}
             raw["bins_years"] = tuple(float(b) for b in raw["bins_years"])

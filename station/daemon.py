@@ -7,29 +7,29 @@ the process; systemd starts it again, and the ledger knows what was in hand.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from pathlib import Path
 
-from station import faces, models, selfcheck
+from station import jobs, models, selfcheck
 from station.ages import Ages
 from station.bundles import BundleError
 from station.checkup import Live
-from station.domain import Duplicate, Frame, Observed, Outcome, Rejection, StationError
+from station.domain import Duplicate, Observed, Outcome, Rejection, StationError
+from station.finders import Cameras, Finders
 from station.flow import Doorbell
 from station.handover import Handover
 from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
-from station.jobs import Jobs, Running
-from station.line import Camera, Limits, Look, Pace, line
+from station.jobs import Jobs
+from station.line import Limits, Look, Pace, line
 from station.logs import about
 from station.mailroom import Mailroom, opened
 from station.meter import Meter
+from station.programs import Running
 from station.readers import Readers, loaded, prepared
 from station.rescoring import Rescoring
 from station.rounds import Rounds
@@ -59,13 +59,20 @@ class Station:
     meter: Meter
     problems: Problems
     herald: Herald
+    found_by: tuple[Running, ...]
+    """The programs of the finders."""
     prepared: Callable[[], bool] = lambda: True
-    """Whether the model runs in its final form."""
+    """Whether the programs run in their final form."""
 
     @property
     def ages(self) -> Ages:
         """The model in service."""
         return self.succession.serving.ages
+
+    @property
+    def programs(self) -> tuple[Running, ...]:
+        """All that runs on the device."""
+        return (self.ages, *self.found_by)
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
@@ -93,11 +100,12 @@ class Station:
 def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     """A station from its settings; the run counts as ended well when the block does.
 
-    Raises `BundleError`, `SpeciesError` or `StoreError`.
+    Raises `SettingsError`, `BundleError`, `SpeciesError` or `StoreError`.
     """
     how = settings.line
     bundle = models.place(settings).target() or settings.station.bundle
     ages = loaded(settings, bundle)
+    finders = Finders(settings, ages.card.species)
     bell = Doorbell()
     watched = settings.watched()
     folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
@@ -109,31 +117,14 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     ) as store:
         succession = Succession(Readers(settings, store, clock).reader(bundle, ages))
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
-        look = Look(store, _cameras(settings, folders), succession, limits, clock)
+        look = Look(store, Cameras(finders, folders), succession, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        with prepared(ages, bell, how.program) as settled:
-            yield Station(store, succession, bell, folders, look, pace, clock, Meter(), problems, herald, settled)
+        programs = finders.programs
+        with prepared((ages, *programs), bell, how.program) as settled:
+            yield Station(
+                store, succession, bell, folders, look, pace, clock, Meter(), problems, herald, programs, settled
+            )
         store.end_run(clock())
-
-
-def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame], Camera]:
-    """How each frame is looked at; one finder a folder, so that a results file is read once."""
-
-    @cache
-    def finder(name: str, threshold: float, root: Path) -> faces.Finder:
-        return faces.MegaDetector(root, threshold) if name == "megadetector" else faces.Whole()
-
-    @lru_cache(maxsize=4096)
-    def camera(name: str, group: str) -> Camera:
-        how = settings.finder(name, group)
-        root = folders[group].root if group in folders else Path("/")
-        return Camera(finder(how.finder, how.threshold, root), settings.clock(name, group))
-
-    def of(frame: Frame) -> Camera:
-        inside = (n for n, folder in folders.items() if frame.path.startswith(f"{folder.root}{os.sep}"))
-        return camera(frame.camera, next(inside, ""))
-
-    return of
 
 
 @contextmanager
@@ -247,7 +238,7 @@ def _opened(stack: ExitStack, settings: Settings, clock: Clock) -> tuple[Station
 
 
 def _jobs(settings: Settings, config: Path, station: Station) -> Jobs:
-    running = Running(
+    running = jobs.Running(
         lambda: selfcheck.identity(settings.station.bundle, station.ages),
         lambda: station.prepared() and station.store.idle(),
         station.bell, station.problems, station.clock,

@@ -95,7 +95,7 @@ def strangers(db: Database, identity: str) -> Iterator[Named]:
 def _named(db: Database, has: str, identity: str) -> Iterator[Named]:
     sql = f"""SELECT faces.id, digest, number, faces.individual, {_TAKEN}, {_SAID}, age_years, sd_years
         FROM faces JOIN frames ON frames.id = faces.frame LEFT JOIN estimates ON {_AGE}
-        WHERE faces.individual IS NOT NULL AND {has} (
+        WHERE faces.individual IS NOT NULL AND faces.unusable IS NULL AND {has} (
             EXISTS (SELECT 1 FROM embeddings WHERE face = faces.id AND identity = :identity)
             OR EXISTS (SELECT 1 FROM reembeddings WHERE face = faces.id AND identity = :identity))
         ORDER BY faces.id"""

@@ -76,7 +76,7 @@ class Handover:
             self._rescoring.again()
         elif self._unprepared:
             self._unprepared = False
-            prepare(self._succession.serving.ages, lambda: self._over() or self._wanted() is not None)
+            prepare([self._succession.serving.ages], lambda: self._over() or self._wanted() is not None)
         else:
             return self._rescoring.step()
         return True

@@ -95,21 +95,21 @@ class _Streams:
         how = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         program: Any = openvino.Core().compile_model(file, "CPU", how)
         count = 2 * int(program.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._outputs = range(len(program.outputs))
         self._requests = [program.create_infer_request() for _ in range(count)]
 
-    def __call__(self, crops: Pixels, /) -> tuple[Floats, Floats]:
+    def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
         """As `Form` says."""
-        parts = np.array_split(crops, min(len(crops), len(self._requests)))
+        parts = np.array_split(pictures, min(len(pictures), len(self._requests)))
         busy = self._requests[: len(parts)]
         for request, part in zip(busy, parts, strict=True):
             request.start_async([np.ascontiguousarray(part)], share_inputs=True)
         for request in busy:
             request.wait()
-        probabilities, embedding = (
+        return tuple(
             np.concatenate([np.asarray(request.get_output_tensor(i).data, np.float32) for request in busy])
-            for i in (0, 1)
+            for i in self._outputs
         )
-        return probabilities, embedding
 
 
 def _matters(record: logging.LogRecord) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from station.bundles import read_card
 from station.flow import Doorbell
 from station.gallery import Recogniser
 from station.prepare import cache_folder
+from station.programs import Running
 from station.reembedding import Reembedding
 from station.settings import Settings
 from station.store import Store
@@ -77,31 +78,36 @@ def loaded(settings: Settings, bundle: Path) -> Ages:
     return Ages(bundle, how.device, kind, how.batch_faces)
 
 
-def prepare(ages: Ages, stopped: Callable[[], bool], worth_it: Callable[[], bool] = lambda: True) -> None:
-    """Looks for the fastest form of a model that reads already."""
+def prepare(
+    programs: Sequence[Running], stopped: Callable[[], bool], worth_it: Callable[[], bool] = lambda: True
+) -> None:
+    """Looks for the fastest form of programs that run already."""
     cache = cache_folder(os.environ)
-    if not ages.recall(cache) and worth_it():
-        ages.prepare(cache, stopped)
-    log.info("%s runs %s", ages.device, ages.choice)
+    unknown = [program for program in programs if not program.recall(cache)]
+    for program in unknown:
+        if worth_it():
+            program.prepare(cache, stopped)
+    for program in programs:
+        log.info("%s runs %s", program.device, program.choice)
 
 
 @contextmanager
-def prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[Callable[[], bool]]:
+def prepared(programs: Sequence[Running], bell: Doorbell, how: str) -> Iterator[Callable[[], bool]]:
     """The same beside the block, which does not wait for it; gives whether that has ended."""
     ended = threading.Event()
 
     def run() -> None:
         try:
-            prepare(ages, ended.is_set, lambda: not ended.wait(_WORTH_IT_AFTER_S))
+            prepare(programs, ended.is_set, lambda: not ended.wait(_WORTH_IT_AFTER_S))
         except BaseException as error:  # noqa: BLE001  carried to the Line
             bell.fail(error)
 
     thread = threading.Thread(target=run, name="prepare", daemon=True)
-    if program == "fastest":
+    if how == "fastest":
         thread.start()
     try:
         yield lambda: not thread.is_alive()
     finally:
         ended.set()
-        if program == "fastest":
+        if how == "fastest":
             thread.join(_PREPARING_ENDS_S)

@@ -117,9 +117,25 @@ def _qps(args: argparse.Namespace) -> None:
         draw(found, args.out)
 
 
+def _finder(args: argparse.Namespace) -> None:
+    from training.finder.asked import recipe  # noqa: PLC0415
+    from training.finder.make import make  # noqa: PLC0415
+    from training.finder.modelcard import summary  # noqa: PLC0415
+
+    made = make(args.manifests, args.without, args.crops, args.out, recipe(args), _now(), _say)
+    sys.stdout.write(summary(made.card, args.out))
+
+
+def _boxes(args: argparse.Namespace) -> None:
+    from training.boxes import formats, marked  # noqa: PLC0415
+
+    frames, boxes = marked.write(formats.read(args.source, args.images), args.out, frozenset(args.category))
+    sys.stdout.write(f"{args.out}: {boxes:,} boxes in {frames:,} frames\n")
+
+
 _COMMANDS = {
     "fit": _fit, "study": _study, "identity": _identity, "evaluate": _evaluate, "retrain": _retrain, "qps": _qps,
-    "subset": _subset,
+    "subset": _subset, "finder": _finder, "boxes": _boxes,
 }  # fmt: skip
 
 

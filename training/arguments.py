@@ -67,6 +67,22 @@ Speed does not depend on weights: networks are measured with random ones, in the
 quick ends within a minute on two cores; paper takes minutes on a large GPU and days on a small processor.
 """
 
+_FINDER = """\
+example:
+  training finder frames.csv --species giant_panda --without camera_traps --crops faces.csv --out models/finder-1
+
+A manifest of frames has one row a face (path,x,y,width,height, in pixels), and one row without a box for a frame that
+shows none.  Cross-validated over --fold-column, else over folds that keep frames of one `camera` (a column) together.
+"""
+_BOXES = """\
+example:
+  training boxes annotations.json --images photos --category head --out frames.csv
+  training boxes yolo/labels --out frames.csv
+  training boxes camtrap-dp-package --category 'Ailuropoda melanoleuca' --out frames.csv
+
+Reads COCO (.json), YOLO (a folder of .txt labels) or a Camtrap DP package, whichever it is.
+"""
+
 OFF = "off"
 
 Run = Callable[[argparse.Namespace], None]
@@ -219,6 +235,46 @@ def _add_subset(subset: argparse.ArgumentParser) -> None:
         rules.add_argument(f"--{name}", type=_rule, metavar=metavar, help=says)
 
 
+def _add_finder(finder: argparse.ArgumentParser) -> None:
+    """Defaults are those of `training.finder`, where each is explained."""
+    finder.add_argument(
+        "manifests", nargs="+", type=Path, metavar="MANIFEST", help="CSV files of frames with face boxes"
+    )
+    finder.add_argument("--out", required=True, type=Path, metavar="BUNDLE", help="the folder to write; must not exist")
+    finder.add_argument("--species", type=_name, metavar="NAME", help="as its species file is called")
+    finder.add_argument(
+        "--without", action="append", default=[], type=Path, metavar="DIR", help="pictures that show no such face"
+    )
+    finder.add_argument(
+        "--crops", action="append", default=[], type=Path, metavar="MANIFEST", help="faces as whole pictures, to paste"
+    )
+    finder.add_argument("--fold-column", metavar="NAME", help="the column that says in which fold a frame is judged")
+    finder.add_argument("--folds", type=_folds, default=5, metavar="N", help="without such a column")
+    finder.add_argument(
+        "--leave-out", action="append", default=[], type=_named, metavar="COLUMN=VALUE", help="frames with such a row"
+    )
+    finder.add_argument("--backbone", default="tf_efficientnet_lite0", metavar="NAME", help="a timm model")
+    finder.add_argument(
+        "--weights", default="auto", metavar="auto|none|FILE", help="pretrained, random, or from a file"
+    )
+    finder.add_argument("--view-px", type=_count, metavar="N", help="side of what the finder looks at (default: 416)")
+    finder.add_argument("--least-face", type=_fraction, metavar="F", help="of the frame's width (default: 0.03)")
+    finder.add_argument("--scenes", type=_count, metavar="N", help="training pictures to make (default: 2000)")
+    finder.add_argument("--epochs", type=_count, metavar="N", help="with the backbone frozen (default: 6)")
+    finder.add_argument("--unfrozen-epochs", type=_whole, metavar="N", help="afterwards, with its end learning too")
+    finder.add_argument("--seed", type=_whole, default=0, metavar="N", help="the same seed gives the same scenes")
+    finder.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1")
+
+
+def _add_boxes(boxes: argparse.ArgumentParser) -> None:
+    boxes.add_argument("source", type=Path, metavar="SOURCE", help="a COCO file, a YOLO folder or a Camtrap DP package")
+    boxes.add_argument("--out", required=True, type=Path, metavar="FILE", help="the manifest to write; must not exist")
+    boxes.add_argument("--images", type=Path, metavar="DIR", help="where the pictures are, if not beside SOURCE")
+    boxes.add_argument(
+        "--category", action="append", default=[], metavar="NAME", help="take only these boxes; may be repeated"
+    )
+
+
 def _add_qps(qps: argparse.ArgumentParser) -> None:
     qps.add_argument(
         "--backbones", type=_names, metavar="all|NAME,...", help="networks (default: those of the study, else all)"
@@ -267,6 +323,8 @@ _COMMANDS = (
     ),
     ("qps", "measure how fast networks are on this machine", _QPS, _add_qps, "what was measured is in the tables"),
     ("subset", "cut a lighter manifest by rules", _SUBSET, _add_subset, "no manifest was written"),
+    ("finder", "fit a face finder on frames with face boxes", _FINDER, _add_finder, "no bundle was written"),
+    ("boxes", "make a manifest of boxes from COCO, YOLO or Camtrap DP", _BOXES, _add_boxes, "no manifest was written"),
 )
 
 

@@ -32,6 +32,17 @@ def create(name: str, weights: str) -> Architecture:
     return Architecture(network, made_for["mean"], made_for["std"], made_for["input_size"][-1])
 
 
+def classifier(name: str) -> Architecture | None:
+    """A network with its 1000 classes of ImageNet, from a package that needs no internet; None: there is none."""
+    package = OFFLINE[name].file() if name in OFFLINE else None
+    if package is None:
+        return None
+    network = timm.create_model(name)
+    load_package(network, package, name)
+    made_for: Any = network.pretrained_cfg
+    return Architecture(network.eval(), made_for["mean"], made_for["std"], made_for["input_size"][-1])
+
+
 def _network(name: str, weights: str) -> nn.Module:
     package = OFFLINE[name].file() if weights == PRETRAINED and name in OFFLINE else None
     if weights == PRETRAINED and package is None:

@@ -75,10 +75,13 @@ class Manifest:
     rows: tuple[Row, ...]
 
 
-def read(files: Sequence[Path]) -> tuple[Manifest, ...]:
-    """Reads manifests; raises `ManifestError` that names every mistake in all of them with its line."""
+def read(files: Sequence[Path], required: Sequence[str] = REQUIRED) -> tuple[Manifest, ...]:
+    """Reads manifests; raises `ManifestError` that names every mistake in all of them with its line.
+
+    Columns that are not `required` may be missing or empty: the individual is then an empty name.
+    """
     mistakes: list[str] = []
-    manifests = tuple(_read(file, mistakes) for file in files)
+    manifests = tuple(_read(file, required, mistakes) for file in files)
     _note_repeated(manifests, mistakes)
     _refuse(mistakes)
     return manifests
@@ -114,7 +117,7 @@ def _refuse(mistakes: Sequence[str]) -> None:
     raise ManifestError("\n  ".join([f"the training manifest has {count}:", *mistakes[:_SHOWN], *more]))
 
 
-def _read(file: Path, mistakes: list[str]) -> Manifest:
+def _read(file: Path, required: Sequence[str], mistakes: list[str]) -> Manifest:
     try:
         data = file.read_bytes()
         text = data.decode("utf-8-sig")
@@ -126,17 +129,17 @@ def _read(file: Path, mistakes: list[str]) -> Manifest:
         return Manifest(file, "", ())
     digest = hashlib.sha256(data).hexdigest()
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    if not _columns_stand(file, reader.fieldnames or (), mistakes):
+    if not _columns_stand(file, reader.fieldnames or (), required, mistakes):
         return Manifest(file, digest, ())
     rows = []
     for cells in reader:
-        rows.append(_Line(file, reader.line_num, cells, mistakes).row())
+        rows.append(_Line(file, reader.line_num, cells, required, mistakes).row())
     return Manifest(file, digest, tuple(rows))
 
 
-def _columns_stand(file: Path, header: Sequence[str], mistakes: list[str]) -> bool:
+def _columns_stand(file: Path, header: Sequence[str], required: Sequence[str], mistakes: list[str]) -> bool:
     before = len(mistakes)
-    missing = [name for name in REQUIRED if name not in header]
+    missing = [name for name in required if name not in header]
     if missing:
         hint = "separate the columns with commas" if ";" in "".join(header) else f"it has {', '.join(header) or 'none'}"
         mistakes.append(f"{file}, line 1: the column {' and the column '.join(missing)} is missing; {hint}")
@@ -165,9 +168,14 @@ class _Line:
     """One line on its way to a `Row`; every mistake is noted, none stops the reading."""
 
     def __init__(
-        self, file: Path, number: int, cells: Mapping[str | None, str | list[str] | None], mistakes: list[str]
+        self,
+        file: Path,
+        number: int,
+        cells: Mapping[str | None, str | list[str] | None],
+        required: Sequence[str],
+        mistakes: list[str],
     ) -> None:
-        self.file, self.line, self.mistakes = file, number, mistakes
+        self.file, self.line, self.required, self.mistakes = file, number, required, mistakes
         self.cells = {k: (v or "").strip() for k, v in cells.items() if k is not None and not isinstance(v, list)}
         if None in cells:
             self.wrong("more cells than the header has columns: put text that holds commas in quotes")
@@ -189,8 +197,8 @@ class _Line:
         return path
 
     def individual(self) -> str:
-        name = self.cells["individual"]
-        if not name:
+        name = self.cells.get("individual", "")
+        if not name and "individual" in self.required:
             self.wrong("individual is empty: name the animal, or leave the row out")
         return name
 

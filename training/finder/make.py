@@ -1,0 +1,200 @@
+"""From frames with face boxes to a finder's bundle: the whole of `training finder`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from station import bundles
+from station.bundles import CARD, FOR_PEOPLE, Figure
+from station.domain import Floats, Pixels
+from station.finder_card import FinderCard, Gate
+from station.pictures import BadPicture
+from training import manifest
+from training.bench import Source as NetworkSource
+from training.bench import device as find_device
+from training.crew import ALONE
+from training.finder import export, frames, gate, judge, misses, sources
+from training.finder.frames import Frames, LabelledFrame, Wanted
+from training.finder.judge import Judged
+from training.finder.learn import Course, learnt
+from training.finder.lesson import NO_FOLD, Lesson, Plenty, looked_at, prepared, stocks
+from training.finder.modelcard import model_card
+from training.finder.network import Detector, FinderProgram
+from training.finder.seeing import Eye, found, sight
+
+MISSES = "misses.html"
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
+_SHOWN = 24
+_GOLDEN = 6
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a person asks for."""
+
+    species: str = ""
+    network: NetworkSource = field(default_factory=NetworkSource)
+    wanted: Wanted = field(default_factory=Wanted)
+    plenty: Plenty = field(default_factory=Plenty)
+    course: Course = field(default_factory=Course)
+    eye: Eye = field(default_factory=Eye)
+    device: str = "auto"
+    gated: bool = True
+    """With a species gate, where there is one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A detector fitted on all frames, and what its like said of frames they were not fitted on."""
+
+    detector: Detector
+    paths: Sequence[Path]
+    judged: Sequence[Judged]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A written bundle."""
+
+    card: FinderCard
+    frames: int
+    faces: int
+    left_out: int
+
+
+def make(
+    files: Sequence[Path], without: Sequence[Path], crops: Sequence[Path], out: Path, recipe: Recipe, now: datetime,
+    say: Say,
+) -> Made:  # fmt: skip
+    """Fits a finder on manifests of frames, folders `without` a face and manifests of face crops; writes `out`.
+
+    Raises `ManifestError`, `WeightsError`, `NetworkError`, `SpeciesError`, and `BundleError` where `out` exists.
+    """
+    with bundles.writing(out) as folder:
+        known = frames.read(files, without, recipe.wanted)
+        pasted = [row.path for one in manifest.read(crops, required=("path",)) for row in one.rows]
+        device = find_device(recipe.device, ALONE)
+        fitted = fit(known, pasted, recipe, device, say)
+        card = write(folder, fitted, known, recipe, now)
+    return Made(card, len(fitted.paths), sum(len(one.truth) for one in fitted.judged), known.left_out)
+
+
+def fit(known: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say) -> Fitted:
+    """One detector a fold, to be judged by it, and one on everything."""
+    detector = _fresh(recipe)
+    lesson = _lesson(known, pasted, recipe, detector, device, say)
+    paths, judged = [], []
+    for fold in range(known.folds):
+        say(f"fitting for fold {fold + 1} of {known.folds}")
+        own = learnt(_fresh(recipe), lesson, lesson.rows_without(fold), recipe.course, device)
+        frames_ = [frame for frame in known.all if frame.fold == fold]
+        for frame, one in _judged(FinderProgram(own), frames_, recipe.eye, device):
+            paths.append(frame.path)
+            judged.append(one)
+    say("fitting on all folds")
+    final = learnt(detector, lesson, lesson.rows_without(NO_FOLD), recipe.course, device)
+    return Fitted(final, paths, judged)
+
+
+def _fresh(recipe: Recipe) -> Detector:
+    torch.manual_seed(recipe.course.seed)
+    return Detector(recipe.network.build())
+
+
+def _lesson(
+    known: Frames, pasted: Sequence[Path], recipe: Recipe, detector: Detector, device: torch.device, say: Say
+) -> Lesson:
+    decoded = sources.load(known.all, say)
+    lesson = prepared(stocks(decoded, sources.crops(pasted, say), known.folds), recipe.plenty)
+    return looked_at(lesson, detector, device)
+
+
+def _judged(
+    program: nn.Module, some: Sequence[LabelledFrame], eye: Eye, device: torch.device
+) -> list[tuple[LabelledFrame, Judged]]:
+    """Frames that can be read, as in service."""
+    answers = []
+    for frame in some:
+        try:
+            seen = sight(frame.path, eye)
+        except (BadPicture, OSError):
+            continue  # it was named when the scenes were made
+        boxes, scores = found(program, [seen], eye, device)[0]
+        answers.append((frame, Judged(truth(frame, seen.width_px, seen.height_px), boxes, scores, frame.fold)))
+    return answers
+
+
+def truth(frame: LabelledFrame, width_px: int, height_px: int) -> Floats:
+    """Its marked boxes in fractions, n x 4."""
+    rows = [[box.x / width_px, box.y / height_px, box.width / width_px, box.height / height_px] for box in frame.boxes]
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def write(folder: Path, fitted: Fitted, known: Frames, recipe: Recipe, now: datetime) -> FinderCard:
+    """All files of the bundle."""
+    digest = export.write(folder, fitted.detector, _examples(known, recipe.eye))
+    name = f"{recipe.species or 'any'}-finder-{recipe.network.backbone}"
+    asked = _gate(folder, known, recipe)
+    card = FinderCard(
+        version=f"{name}-{now:%Y%m%d}-{digest[:8]}",
+        architecture=f"centre points on {fitted.detector.backbone.name}",
+        species=recipe.species,
+        input_px=recipe.eye.input_px,
+        threshold=round(judge.threshold(fitted.judged), 4),
+        least_face_share=recipe.eye.least_face_share,
+        views=recipe.eye.looking,
+        training=known.data,
+        metrics=_metrics(fitted.judged, known.folds),
+        created_at=now.isoformat(timespec="seconds"),
+        libraries={library: metadata.version(library) for library in _LIBRARIES},
+        gate=asked,
+    )
+    thresholds = judge.nested_thresholds(fitted.judged, known.folds)
+    bad = misses.worst(fitted.paths, fitted.judged, thresholds, _SHOWN)
+    (folder / MISSES).write_text(misses.page(bad), encoding="utf-8")
+    (folder / FOR_PEOPLE).write_text(model_card(card, fitted.judged), encoding="utf-8")
+    (folder / CARD).write_text(card.to_json(), encoding="utf-8")
+    return card
+
+
+def _metrics(judged: Sequence[Judged], folds: int) -> dict[str, Figure]:
+    return {"frames": Figure(len(judged), None, None), **judge.figures(judged, folds)}
+
+
+def _examples(known: Frames, eye: Eye) -> Pixels:
+    """Views for the golden check: some with faces, some without."""
+    faces = [frame for frame in known.all if frame.boxes][: _GOLDEN - 2]
+    empty = [frame for frame in known.all if not frame.boxes][:2]
+    cut = []
+    for frame in [*faces, *empty]:
+        try:
+            cut.append(sight(frame.path, eye).views[0])
+        except (BadPicture, OSError):
+            continue
+    return np.stack(cut)
+
+
+def _gate(folder: Path, known: Frames, recipe: Recipe) -> Gate | None:
+    asked = gate.gate_for(recipe.species) if recipe.gated else None
+    if asked is None:
+        return None
+    program, side = asked
+    crops = []
+    for frame in known.all:
+        try:
+            crops.append(gate.crops_of(frame, side))
+        except (BadPicture, OSError):
+            continue
+    every = np.concatenate(crops)
+    export.write_gate(folder, program, every[:2], side)
+    return gate.described(recipe.species, side, gate.sureness(program, every))
