@@ -9,6 +9,7 @@ before the start.  With a command, instead of the backlog, it runs meanwhile as 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import shutil
 import sqlite3
@@ -50,7 +51,9 @@ def latencies(bundle: Path, folder: Path, live: list[Path], backlog: list[Path])
     """Seconds of each live picture."""
     for name in ("live", "cards"):
         (folder / name).mkdir()
+    yesterday = time.time() - 86_400  # what is new is live, whichever camera it is of
     for file in backlog:
+        os.utime(file, (yesterday, yesterday))
         file.rename(folder / "cards" / file.name)
     (folder / "station.toml").write_text(CONFIG.format(bundle=bundle.absolute()))
     command = [sys.executable, "-m", "station", "run", "--config", str(folder / "station.toml")]

@@ -4,7 +4,8 @@ python -m tests.benchmarks.serving BUNDLE [--pictures 640] [--json FILE]
 
 Wants `pip install litserve python-multipart`.
 
-LitServe gets the station's own decoding and its fastest form of the model; what differs is the serving.
+LitServe gets the station's own decoding; once the bundle's program as it was exported, which is what the folder gives
+to anyone, and once the station's fastest form of it, where only the serving differs.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +27,7 @@ import numpy as np
 from fastapi import Response, UploadFile
 
 from station.ages import Ages
+from station.bundles import read_card
 from station.domain import WHOLE, Pixels
 from station.pictures import Picture
 from tests.benchmarks.figures import in_turns, told
@@ -33,6 +36,7 @@ from tests.benchmarks.pictures import face_files
 from tests.station.test_mosquitto import free_port
 
 CLIENTS, ALONE = 32, 40
+EXPORTED, FASTEST = "LitServe, as exported", "LitServe, the station's form"
 _FORM = {"Content-Type": "multipart/form-data; boundary=face"}
 _HEAD = b'--face\r\nContent-Disposition: form-data; name="request"; filename="face.jpg"\r\n\r\n'
 _TAIL = b"\r\n--face--\r\n"
@@ -41,13 +45,14 @@ _TAIL = b"\r\n--face--\r\n"
 class Served(litserve.LitAPI):  # type: ignore[misc]
     """JPEG bytes in, an age out."""
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Path, fastest: bool) -> None:
         super().__init__(max_batch_size=32, batch_timeout=0.01)
-        self._bundle = bundle
+        self._bundle, self._fastest = bundle, fastest
 
     def setup(self, device: str) -> None:
         self._ages = Ages(self._bundle, "auto", limit=32)
-        self._ages.prepare(CACHE)
+        if self._fastest:
+            self._ages.prepare(CACHE)
 
     def decode_request(self, request: UploadFile) -> Pixels:
         card = self._ages.card
@@ -63,9 +68,9 @@ class Served(litserve.LitAPI):  # type: ignore[misc]
         return Response(str(output))
 
 
-def serve(bundle: Path, port: int) -> None:
+def serve(bundle: Path, port: int, fastest: bool) -> None:
     """Until it is killed."""
-    litserve.LitServer(Served(bundle), accelerator="auto", workers_per_device=1).run(
+    litserve.LitServer(Served(bundle, fastest), accelerator="auto", workers_per_device=1).run(
         host="127.0.0.1", port=port, generate_client_file=False, log_level="error"
     )
 
@@ -105,57 +110,60 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--fastest", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
-        serve(args.bundle, args.serve)
+        serve(args.bundle, args.serve, args.fastest)
         return
-    port = free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.serving", str(args.bundle), "--serve", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        files = face_files(scratch / "pictures", args.pictures)
-        pictures = [file.read_bytes() for file in files]
-        ages = Ages(args.bundle, limit=32)
-        ages.prepare(CACHE)
-        scans = Scans(files[0].parent, args.bundle, scratch, 2)
-
-        def through_server() -> int:
-            with ThreadPoolExecutor(CLIENTS) as pool:
-                answers = pool.map(lambda k: ask(port, pictures[k::CLIENTS]), range(CLIENTS))
-                return sum(len(times) for times in answers)
-
-        def alone(picture: bytes) -> float:
-            began = time.perf_counter()
-            crop = Picture(picture).crops([WHOLE], ages.card.input_px, ages.card.crop_margin)
-            ages.estimate(ages.run(crop)[0][0])
-            return time.perf_counter() - began
-
-        try:
+    ports = {EXPORTED: free_port(), FASTEST: free_port()}
+    servers = [_server(args.bundle, port, name == FASTEST) for name, port in ports.items()]
+    try:
+        for port in ports.values():
             wait_for(port)
-            rates = in_turns(
-                {
-                    "LitServe": through_server,
-                    "station scan": scans,
-                },
-                args.rounds,
-            )
-            rates["station scan"] = scans.rate()
-            ask(port, pictures[:10])
-            one_by_one = [1000 * t for t in ask(port, pictures[:ALONE])]
-            own = [1000 * alone(picture) for picture in pictures[:ALONE]]
-        finally:
+        figures = compared(args.bundle, args.pictures, args.rounds, ports)
+    finally:
+        for server in servers:
             os.killpg(server.pid, signal.SIGKILL)
-    told(
-        f"against serving: {ages.card.architecture}",
-        {f"{name}, images/s": rate for name, rate in rates.items()}
-        | {
-            "station / LitServe": rates["station scan"] / rates["LitServe"],
-            "one picture at a time, LitServe, median ms": median(one_by_one),
-            "one picture at a time, bytes to estimate in the station, median ms": median(own),
-        },
-        args.json,
-    )
+    told(f"against serving: {read_card(args.bundle).architecture}", figures, args.json)
+
+
+def _server(bundle: Path, port: int, fastest: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.benchmarks.serving", str(bundle), "--serve", str(port)]
+    command += ["--fastest"] if fastest else []
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def compared(bundle: Path, count: int, rounds: int, ports: dict[str, int]) -> dict[str, float]:
+    """Rates in turns, then one picture at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        files = face_files(scratch / "pictures", count)
+        pictures = [file.read_bytes() for file in files]
+        ages = Ages(bundle, limit=32)
+        ages.prepare(CACHE)
+        scans = Scans(files[0].parent, bundle, scratch, 2)
+        runs = {name: partial(_all, port, pictures) for name, port in ports.items()}
+        rates = in_turns(runs | {"station scan": scans}, rounds) | {"station scan": scans.rate()}
+        figures = {f"{name}, images/s": rate for name, rate in rates.items()}
+        figures |= {f"station / {name}": rates["station scan"] / rates[name] for name in ports}
+        for name, port in ports.items():
+            ask(port, pictures[:10])
+            figures[f"one picture at a time, {name}, median ms"] = 1000 * median(ask(port, pictures[:ALONE]))
+        own = median(_alone(ages, picture) for picture in pictures[:ALONE])
+        return figures | {"one picture at a time, bytes to estimate in the station, median ms": 1000 * own}
+
+
+def _all(port: int, pictures: list[bytes]) -> int:
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answers = pool.map(lambda k: ask(port, pictures[k::CLIENTS]), range(CLIENTS))
+        return sum(len(times) for times in answers)
+
+
+def _alone(ages: Ages, picture: bytes) -> float:
+    began = time.perf_counter()
+    crop = Picture(picture).crops([WHOLE], ages.card.input_px, ages.card.crop_margin)
+    ages.estimate(ages.run(crop)[0][0])
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
