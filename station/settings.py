@@ -199,8 +199,12 @@ class Schedule(_Section):
     retraining: str = Field("never", description="a new model from what people confirmed, if it passes the gate")
     backup: str = Field("never", description="database, bundle and configuration in one file")
     retention: str = Field("never", description="old pictures of the spool go; those of camera folders never do")
-    census_into: Path = Field(Path("census"), description="a folder; each night gets one of its own in it")
-    backup_into: Path = Field(Path("backups"), description="the folder of the backups: better another disk")
+    census_into: Path | None = Field(
+        None, description="a folder in which each night gets one of its own; none: census, beside the database"
+    )
+    backup_into: Path | None = Field(
+        None, description="the folder of the backups, better on another disk; none: backups, beside the database"
+    )
     backups_kept: int = Field(7, ge=1, description="so many of the newest scheduled backups stay")
     spool_days: int = Field(
         365, ge=1, description="days after which a recorded picture of the spool goes, unless something rests on it"
@@ -360,6 +364,16 @@ class Settings(_Section):
                     )
         return self
 
+    @property
+    def census_folder(self) -> Path:
+        """Where each night's census gets a folder of its own."""
+        return self.schedule.census_into or self.station.database.parent / "census"
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where scheduled backups lie."""
+        return self.schedule.backup_into or self.station.database.parent / "backups"
+
     def watched(self) -> dict[str, Camera]:
         """The cameras that have a folder."""
         return {name: camera for name, camera in self.cameras.items() if camera.folder}
@@ -435,10 +449,8 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
         mqtt = mqtt | {key: home / paths[key] for key in names if isinstance(paths.get(key), str)}
     schedule = raw.get("schedule", {})
     if isinstance(schedule, dict):
-        folders = {name: str(Schedule.model_fields[name].default) for name in ("census_into", "backup_into")} | schedule
-        schedule = schedule | {
-            name: home / folders[name] for name in ("census_into", "backup_into") if isinstance(folders[name], str)
-        }
+        folders = {name: schedule.get(name) for name in ("census_into", "backup_into")}
+        schedule = schedule | {name: home / folder for name, folder in folders.items() if isinstance(folder, str)}
     energy = raw.get("energy", {})
     if isinstance(energy, dict):
         files = {name: energy.get(name) for name in ("power_file", "temperature_file")}
