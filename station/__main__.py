@@ -166,13 +166,16 @@ def estimates(
         typer.Option(help="only pictures taken from then on: 2026-05-01 or with a time; UTC unless it has an offset"),
     ] = None,
     impossible: Annotated[bool, typer.Option("--impossible", help="also of pictures with an impossible clock")] = False,
+    every_model: Annotated[
+        bool, typer.Option("--every-model", help="also what models of before said of the same faces")
+    ] = False,
     form: Annotated[Form, typer.Option("--format", help="table, csv or json")] = Form.TABLE,
 ) -> None:
     """List the estimates: when, where, who, how old, how sure."""
     from station import history, terminal  # noqa: PLC0415
 
     with history.reading(db) as database:
-        rows = history.estimates(database, individual, camera, _moment(since), impossible)
+        rows = history.estimates(database, individual, camera, _moment(since), impossible, every_model)
         terminal.estimates(rows, history.estimate_columns(database), form.value)
         if not impossible and (clocks := history.impossible_clocks(database)):
             typer.echo(

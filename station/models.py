@@ -6,12 +6,17 @@ A running station takes up what the link leads to by itself.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from station import promotions, schema
 from station.bundles import CARD, BundleError, Card, read_card, writing
+from station.history import reading
 from station.promotions import By, Change, Kind, Place, PromotionError
 from station.settings import Settings
 
@@ -54,6 +59,7 @@ def promote(settings: Settings, bundle: Path, by: str, why: str, now: datetime) 
     where = _made(settings)
     _refuse_pinned(where, By(by))
     chosen = _brought(where, _named(where, bundle))
+    _refuse_namesake(where, chosen)
     prove(settings, chosen)
     with promotions.alone(where):
         promotions.reconcile(where, now)
@@ -101,8 +107,8 @@ def unpin(settings: Settings, now: datetime) -> bool:
 
 def pinned(settings: Settings) -> tuple[str, str] | None:
     """Since when, and why; None: it is not."""
-    with schema.beside(_made(settings).database) as db:
-        return promotions.pinned(db)
+    with _reading(settings) as db:
+        return promotions.pinned(db) if db else None
 
 
 def bundles(settings: Settings) -> list[Bundle]:
@@ -117,22 +123,21 @@ def bundles(settings: Settings) -> list[Bundle]:
 
 def history(settings: Settings) -> list[Change]:
     """Every change of the model in service, the oldest first."""
-    if not settings.station.database.is_file():
-        return []
-    with schema.beside(settings.station.database) as db:
-        return promotions.changes(db)
+    with _reading(settings) as db:
+        return promotions.changes(db) if db else []
 
 
 def settle(settings: Settings, now: datetime) -> None:
     """What a crash left undecided is decided by the link; to be called at the start.  Raises `StationError`."""
     where = place(settings)
-    if where.database.is_file():
-        with promotions.alone(where):
-            promotions.reconcile(where, now)
+    with promotions.alone(where):
+        promotions.reconcile(where, now)
 
 
 def fall_back(settings: Settings, why: str, now: datetime) -> Path | None:
     """The bundle in service cannot be used: puts the one of before in its place; None: there is none."""
+    if not settings.station.database.is_file():
+        return None
     try:
         return rollback(settings, why, By.STATION, now)
     except PromotionError:
@@ -152,6 +157,16 @@ def prove(settings: Settings, bundle: Path) -> Card:
         return Ages(bundle, settings.line.device, limit=settings.line.batch_faces).card
     except RuntimeError as error:
         raise BundleError(f"{bundle} cannot be run on {settings.line.device}: {error}") from error
+
+
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Database | None]:
+    """A connection that cannot write; None: nothing was ever noted."""
+    if not settings.station.database.is_file():
+        yield None
+        return
+    with reading(settings.station.database) as db:
+        yield db if "promotions" in db.table_names() else None
 
 
 def _sound(settings: Settings, bundle: Path) -> bool:
@@ -202,6 +217,17 @@ def _refuse_pinned(where: Place, by: By) -> None:
         held = promotions.pinned(db)
     if held and by in (By.GATE, By.WATCH):
         raise PromotionError(f"the model in service is pinned since {held[0]} ({held[1]}): only a person changes it")
+
+
+def _refuse_namesake(where: Place, bundle: Path) -> None:
+    """Estimates are kept by version: two models must not share one."""
+    card = read_card(bundle)
+    with schema.beside(where.database) as db:
+        known = promotions.card(db, card.version)
+    if known and known != card:
+        raise BundleError(
+            f"{bundle} has the version of another model, {card.version}, that was in service: fit it anew"
+        )
 
 
 def _made(settings: Settings) -> Place:
