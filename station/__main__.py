@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from station import logs
-from station.commands import census, export, faces, individuals
+from station.commands import census, export, faces, individuals, models
 from station.commands.options import Config, Database, Form, now
 from station.domain import Reason, StationError
 
@@ -38,6 +38,7 @@ class Finder(enum.StrEnum):
 app.add_typer(individuals.app, name="individuals")
 app.add_typer(faces.app, name="faces")
 app.add_typer(export.app, name="export")
+app.add_typer(models.app, name="models")
 app.command(epilog=census.EXAMPLE)(census.census)
 SELFCHECKS = 50
 """So many of the newest are listed."""

@@ -192,6 +192,11 @@ def newest(db: Database) -> Change | None:
     return next(reversed(changes(db)), None)
 
 
+def settle(db: Database, id: int, verdict: str, now: datetime) -> None:
+    """The watch over a promotion is over."""
+    db.execute("UPDATE promotions SET settled_at = ?, verdict = ? WHERE id = ?", [iso(now), verdict, id])
+
+
 def ways_back(done: Sequence[Change]) -> list[str]:
     """The bundles that were in service before, as the table names them, the newest first; no mistake is gone back to.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import signal
 import time
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from station import models, promotions, settings
+from station import models, settings
 from station.bundles import CARD, BundleError
 from station.domain import StationError
+from station.history import reading
 from station.promotions import By, Kind, PromotionError
 from station.settings import Settings
 from station.store import Store
@@ -182,16 +184,14 @@ def test_a_kill_at_any_instant_leaves_one_sound_bundle_in_service_and_a_table_th
 
 
 def _unsettled(box: Settings) -> int:
-    with promotions.schema.beside(box.station.database) as db:
+    with reading(box.station.database) as db:
         (count,) = db.execute("SELECT count(*) FROM promotions WHERE outcome IS NULL").fetchone()
     return int(count)
 
 
-def test_what_cannot_be_linked_is_noted_as_abandoned_and_changes_nothing(
-    box: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_linked_is_noted_as_abandoned_and_changes_nothing(box: Settings) -> None:
     promote(box, "first")
-    blocked = box.station.bundle.with_name(f".current.{promotions.os.getpid()}")
+    blocked = box.station.bundle.with_name(f".current.{os.getpid()}")
     blocked.mkdir()
     with pytest.raises(StationError, match="cannot be replaced"):
         promote(box, "second")
