@@ -249,6 +249,21 @@ class Energy(_Section):
         return self
 
 
+class Models(_Section):
+    """The watch over a model after its promotion; where it made the station worse, the one of before comes back."""
+
+    watch_days: float = Field(14, ge=0, description="days for which a promotion is watched; 0: it is not")
+    watch_error_years: float = Field(
+        0.5, gt=0, description="years by which the error on animals of known birth date may be above the former model's"
+    )
+    watch_animals: int = Field(
+        3, ge=2, description="animals of known birth date that must have been seen since for that to count"
+    )
+    watch_speed: float = Field(
+        0.8, ge=0, le=1, description="share of the former model's images/s below which a self-check counts against it"
+    )
+
+
 class Project(_Section):
     """What a package of data says of the study; `station export camtrap-dp` names what it misses."""
 
@@ -347,6 +362,7 @@ class Settings(_Section):
     health: Health = Health()
     schedule: Schedule = Schedule()
     energy: Energy = Energy()
+    models: Models = Models()
     project: Project = Project()
     cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
@@ -502,6 +518,7 @@ def _section(place: list[str]) -> type[_Section] | None:
         "health": Health,
         "schedule": Schedule,
         "energy": Energy,
+        "models": Models,
         "project": Project,
     }
     match place:

@@ -48,6 +48,7 @@ ROOMS = {
         "station/nightly.py",
         "station/embeddings.py",
         "station/promotions.py",
+        "station/models.py",
     },
     "usearch": {"station/gallery.py"},
     "sqlite3": {
