@@ -1,8 +1,8 @@
 """A command as a child process that everybody else goes before, and that ends when its parent does.
 
 It gets less of the processor and the disk, or only what nobody else wants; it is the first to go when memory runs out,
-and gets what is left of an NVIDIA card that is shared by MPS.  Where a program of util-linux is
-missing the child goes without what it would give.
+and gets what is left of an NVIDIA card that is shared by MPS.  Where a program of util-linux is missing, or may not do
+it, the child goes without.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import IO
 
 _WITH_ITS_PARENT = ("setpriv", ("--pdeathsig", "KILL"))
@@ -57,8 +58,16 @@ class Ended:
 
 def ranked(command: Sequence[str], rank: Rank) -> list[str]:
     """The command, to be run after others."""
-    first = [word for name, words in rank if shutil.which(name) for word in (name, *words)]
+    first = [word for name, words in rank if _can(name, words) for word in (name, *words)]
     return [*first, *command]
+
+
+@cache
+def _can(name: str, words: tuple[str, ...]) -> bool:
+    """Whether a program is there and may do it: a service may be forbidden to."""
+    if not shutil.which(name):
+        return False
+    return subprocess.run([name, *words, "true"], capture_output=True, check=False).returncode == 0
 
 
 def run(command: Sequence[str], why_stop: Callable[[], str], keep_open: Sequence[int] = (), rank: Rank = LAST) -> Ended:

@@ -64,7 +64,7 @@ def census(chore: Chore) -> str:
     made = []
     for day in nights(chore):
         taken = nightly.take(known, nightly.Night(day, known.zone))
-        write(taken.census, taken.portraits, read.schedule.census_into / day.isoformat())
+        write(taken.census, taken.portraits, read.census_folder / day.isoformat())
         nightly.keep(known, taken.census, chore.now)
         jobbook.make(read.station.database, day, chore.now)
         made.append(f"{day}: {taken.census.total.likely} animals")
@@ -122,11 +122,13 @@ def back_up(chore: Chore) -> str:
 
     read = chore.read
     day = chore.now.astimezone(zone(read.station.timezone)).date()
-    folder = read.schedule.backup_into
+    folder = read.backup_folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise backup.BackupError(f"schedule.backup_into = {folder} cannot be made: {error.strerror}") from error
+        raise backup.BackupError(
+            f"the folder {folder} cannot be made: {error.strerror}; schedule.backup_into names another"
+        ) from error
     target = folder / f"{read.station.id}-{day}.tar.gz"
     backup.backup(chore.config, target, chore.now)
     own = re.compile(re.escape(read.station.id) + r"-\d{4}-\d{2}-\d{2}\.tar\.gz")

@@ -249,7 +249,6 @@ def _jobs(settings: Settings, config: Path, station: Station) -> Jobs:
 @contextmanager
 def _composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     """With the bundle in service or, where that cannot be used, the one of before."""
-    models.settle(settings, clock())
     with ExitStack() as stack:
         try:
             station = stack.enter_context(composed(settings, clock))
@@ -257,6 +256,8 @@ def _composed(settings: Settings, clock: Clock) -> Iterator[Station]:
             if models.fall_back(settings, str(error), clock()) is None:
                 raise
             station = stack.enter_context(composed(settings, clock))
+            log.error("%s is in service instead: %s", station.ages.card.version, error)
+        models.settle(settings, clock())
         yield station
 
 

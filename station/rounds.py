@@ -138,6 +138,7 @@ def state(health: Health) -> Message:
             oldest_waiting_s=max(waits, default=None),
             outbox=health.outbox.waiting,
             free_mb=round(min(health.free_mb.values()), 1),
+            model=health.running.model if health.running else None,
             problems=tuple(map(str, health.problems)),
         )
     )

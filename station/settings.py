@@ -207,8 +207,12 @@ class Schedule(_Section):
     retraining: str = Field("never", description="a new model from what people confirmed, if it passes the gate")
     backup: str = Field("never", description="database, bundle and configuration in one file")
     retention: str = Field("never", description="old pictures of the spool go; those of camera folders never do")
-    census_into: Path = Field(Path("census"), description="a folder; each night gets one of its own in it")
-    backup_into: Path = Field(Path("backups"), description="the folder of the backups: better another disk")
+    census_into: Path | None = Field(
+        None, description="a folder in which each night gets one of its own; none: census, beside the database"
+    )
+    backup_into: Path | None = Field(
+        None, description="the folder of the backups, better on another disk; none: backups, beside the database"
+    )
     backups_kept: int = Field(7, ge=1, description="so many of the newest scheduled backups stay")
     spool_days: int = Field(
         365, ge=1, description="days after which a recorded picture of the spool goes, unless something rests on it"
@@ -304,6 +308,21 @@ class Retraining(_Section):
         if self.coverage_least >= self.coverage_most:
             raise ValueError("coverage_least must be below coverage_most: write shares such as 0.85 and 0.95")
         return self
+
+
+class Models(_Section):
+    """The watch over a model after its promotion; where it made the station worse, the one of before comes back."""
+
+    watch_days: float = Field(14, ge=0, description="days for which a promotion is watched; 0: it is not")
+    watch_error_years: float = Field(
+        0.5, gt=0, description="years by which the error on animals of known birth date may be above the former model's"
+    )
+    watch_animals: int = Field(
+        3, ge=2, description="animals of known birth date that must have been seen since for that to count"
+    )
+    watch_speed: float = Field(
+        0.8, ge=0, le=1, description="share of the former model's images/s below which a self-check counts against it"
+    )
 
 
 class Project(_Section):
@@ -405,6 +424,7 @@ class Settings(_Section):
     schedule: Schedule = Schedule()
     energy: Energy = Energy()
     retraining: Retraining = Retraining()
+    models: Models = Models()
     project: Project = Project()
     cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
@@ -421,6 +441,16 @@ class Settings(_Section):
                         "one camera a folder, or one folder with a pattern"
                     )
         return self
+
+    @property
+    def census_folder(self) -> Path:
+        """Where each night's census gets a folder of its own."""
+        return self.schedule.census_into or self.station.database.parent / "census"
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where scheduled backups lie."""
+        return self.schedule.backup_into or self.station.database.parent / "backups"
 
     def watched(self) -> dict[str, Camera]:
         """The cameras that have a folder."""
@@ -497,10 +527,8 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
         mqtt = mqtt | {key: home / paths[key] for key in names if isinstance(paths.get(key), str)}
     schedule = raw.get("schedule", {})
     if isinstance(schedule, dict):
-        folders = {name: str(Schedule.model_fields[name].default) for name in ("census_into", "backup_into")} | schedule
-        schedule = schedule | {
-            name: home / folders[name] for name in ("census_into", "backup_into") if isinstance(folders[name], str)
-        }
+        folders = {name: schedule.get(name) for name in ("census_into", "backup_into")}
+        schedule = schedule | {name: home / folder for name, folder in folders.items() if isinstance(folder, str)}
     energy = raw.get("energy", {})
     if isinstance(energy, dict):
         files = {name: energy.get(name) for name in ("power_file", "temperature_file")}
@@ -578,6 +606,7 @@ def _section(place: list[str]) -> type[_Section] | None:
         "schedule": Schedule,
         "energy": Energy,
         "retraining": Retraining,
+        "models": Models,
         "project": Project,
     }
     match place:

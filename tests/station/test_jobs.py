@@ -120,7 +120,7 @@ def test_a_job_that_fails_is_tried_again_and_then_told_until_it_goes_well(box: P
         assert until(lambda: endings(read, "backup") == [Ending.FAILED] * 2, 60), runs(read, "backup")
         assert not until(lambda: len(runs(read, "backup")) > 2 or running.bell.stopped, 1)
     problem = next(str(each) for each in checkup(read, NOW + MINUTE).health.problems if each.about == "job backup")
-    assert "the job backup failed 2 times" in problem and "schedule.backup_into" in problem
+    assert "the job backup failed 2 times" in problem and "schedule.backup_into names another" in problem
     configured(box, bundle, backup_into="backups")
     assert "backup: done after" in station("jobs", "run", "backup", "--config", box / "station.toml")
     assert not [each for each in checkup(read, NOW + MINUTE).health.problems if each.about == "job backup"]
