@@ -78,7 +78,9 @@ def station(box: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]
     return said
 
 
-def test_one_command_forward_and_one_back_while_the_station_runs(box: Path, running: subprocess.Popen[bytes]) -> None:
+def test_one_command_forward_and_one_back_while_the_station_runs(
+    box: Path, running: subprocess.Popen[bytes], station: Callable[..., str]
+) -> None:
     assert "the running station reads with it" in station("promote", "second", "--why", "the survey")
     assert "second is in service, first was until now" in (box / "log").read_text()
     assert "first is in service, and the running station" in station("rollback")
