@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ ANIMALS, STRANGERS = 110, 60
 FIRST_ON, FIRST_PICTURES = 10, 2
 KNOWN_AT_FIRST, KNOWN_MORE = 50, 5
 PICTURES_A_MONTH = 1
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "holdout": 0.35, "holdout_days": 30, "least_faces": 40, "least_judges": 6, "shadow_faces": 40,
     "stage_margin": 0.25, "folds": 3,
 }  # fmt: skip
