@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from station import logs
-from station.commands import census, export, faces, individuals
+from station.commands import census, export, faces, individuals, models
 from station.commands.options import Config, Database, Form, now
 from station.domain import Reason, StationError
 
@@ -38,6 +38,7 @@ class Finder(enum.StrEnum):
 app.add_typer(individuals.app, name="individuals")
 app.add_typer(faces.app, name="faces")
 app.add_typer(export.app, name="export")
+app.add_typer(models.app, name="models")
 app.command(epilog=census.EXAMPLE)(census.census)
 SELFCHECKS = 50
 """So many of the newest are listed."""
@@ -166,13 +167,16 @@ def estimates(
         typer.Option(help="only pictures taken from then on: 2026-05-01 or with a time; UTC unless it has an offset"),
     ] = None,
     impossible: Annotated[bool, typer.Option("--impossible", help="also of pictures with an impossible clock")] = False,
+    every_model: Annotated[
+        bool, typer.Option("--every-model", help="also what models of before said of the same faces")
+    ] = False,
     form: Annotated[Form, typer.Option("--format", help="table, csv or json")] = Form.TABLE,
 ) -> None:
     """List the estimates: when, where, who, how old, how sure."""
     from station import history, terminal  # noqa: PLC0415
 
     with history.reading(db) as database:
-        rows = history.estimates(database, individual, camera, _moment(since), impossible)
+        rows = history.estimates(database, individual, camera, _moment(since), impossible, every_model)
         terminal.estimates(rows, history.estimate_columns(database), form.value)
         if not impossible and (clocks := history.impossible_clocks(database)):
             typer.echo(

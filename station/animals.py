@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -75,5 +75,7 @@ class Animal:
     """The life stage by the mean of the model's estimates alone; None: no picture of it has an age."""
     word: str = ""
     """What people said of its birth, for comparison with last time."""
+    models: Mapping[str, int] | None = None
+    """How many of its ages each version told."""
     history: Sequence[Known] = ()
     """What was known of its birth date in the course of time."""

@@ -156,7 +156,9 @@ def census(
     visitors = Counter(camera for standing in standings for camera in standing.cameras)
     rng = np.random.default_rng(asked.seed)
     found = headcount.headcount(_listed(counted, asked), asked.doubt, rng, asked.draws)
-    now = {s.id: changes.Was(s.label, s.stage, date.fromisoformat(s.born), s.images, s.word) for s in standings}
+    now = {
+        s.id: changes.Was(s.label, s.stage, date.fromisoformat(s.born), s.images, s.word, s.models) for s in standings
+    }
     gone = dict(absent or {}) | {a.id: f"died on {a.died_on}" for a, _ in seen if a.id not in now}
     return Census(
         on=asked.on.isoformat(),
@@ -177,6 +179,10 @@ def census(
         model_before=before.model if before else None,
         seed=asked.seed,
     )
+
+
+def _as_it_is(one: Standing) -> changes.Was:
+    return changes.Was(one.label, one.stage, date.fromisoformat(one.born), one.images, one.word, one.models)
 
 
 def stages(species: Species) -> Iterator[StageRange]:

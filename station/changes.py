@@ -22,6 +22,8 @@ class Was:
     born: date
     images: int
     word: str
+    models: Mapping[str, int] | None = None
+    """How many of its ages each version told; None: a census of before that was not noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,12 @@ class Before:
         """From the JSON of a census."""
         animals = {
             one["id"]: Was(
-                one["name"] or one["id"], one["stage"], date.fromisoformat(one["born"]), one["images"], one["word"]
+                one["name"] or one["id"],
+                one["stage"],
+                date.fromisoformat(one["born"]),
+                one["images"],
+                one["word"],
+                one.get("models"),
             )
             for one in told["individuals"]
         }
@@ -82,7 +89,14 @@ def _cause(was: Was, now: Was, species: Species, on: date, other_model: bool) ->
         return GREW
     if was.word != now.word:
         return WORD
-    return MODEL if other_model else PICTURES
+    return MODEL if _told_by_another(was.models, now.models, other_model) else PICTURES
+
+
+def _told_by_another(was: Mapping[str, int] | None, now: Mapping[str, int] | None, other_model: bool) -> bool:
+    """A version told some of its ages that told none last time, or tells fewer: another one's count instead."""
+    if was is None or now is None:
+        return other_model
+    return not now.keys() <= was.keys() or any(now.get(model, 0) < told for model, told in was.items())
 
 
 def left(before: Before, now: Mapping[str, Was], whereabouts: Mapping[str, str]) -> tuple[Left, ...]:

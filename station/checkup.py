@@ -23,6 +23,8 @@ STALE_ROUNDS, STALE_S = 3, 180
 """A daemon without a sign of life for so many rounds, and so long, is down."""
 AWAY_S = 900
 """A broker that is away for longer is worth a word; links come and go."""
+TAKEN_BACK = timedelta(days=7)
+"""For so long it is worth a word that the station went back to the model of before by itself."""
 FULL = 0.8
 """The share of `mqtt.outbox_max` that is worth a word."""
 
@@ -31,7 +33,8 @@ FULL = 0.8
 class Live:
     """What only the running daemon knows."""
 
-    model: str
+    model: Callable[[], str]
+    """The version in service."""
     device: str
     meter: Meter
     memory_bytes: Callable[[], dict[str, int]]
@@ -172,7 +175,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _running(live: Live) -> Running:
     stages = {name: _spread(histogram) for name, histogram in live.meter.stages().items()}
-    return Running(live.model, live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
+    return Running(live.model(), live.device, live.memory_bytes(), stages, _spread(live.meter.batches()), live.unsent())
 
 
 def _spread(histogram: Histogram) -> Spread:
@@ -195,6 +198,12 @@ def _problems(read: Settings, health: Health, found: Vitals, now: datetime) -> I
             "they wait for as long as it takes: name their folder (a camera's, or mqtt.spool) again to have them done",
         )
     yield from _outbox_problems(read, health)
+    if (back := found.taken_back) and now - back.at < TAKEN_BACK:
+        yield Problem(
+            "model",
+            f"since {_when(iso(back.at))} {back.version} is in service again instead of {back.instead_of}: {back.why}",
+            "`station models --history` tells more; promoting or pinning a model says that you have seen it",
+        )
     for name, free in health.free_mb.items():
         if free < read.health.free_mb:
             yield Problem(f"space {name}", f"{free:.0f} MB are free for the {name}", "make room on its disk")

@@ -61,7 +61,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
-    """One estimate a face: that of the model in service, else of the newest that looked at it; by face."""
+    """One estimate a face: that of the model in service, else of the one that was so last; by face."""
 
     face: Integers
     model: Integers
@@ -69,6 +69,11 @@ class Estimates:
     age_years: Numbers
     models: tuple[str, ...]
     """The one in service last."""
+
+
+_IN_THEIR_ORDER = """SELECT version FROM models ORDER BY (
+    SELECT max(id) FROM services WHERE services.model = version AND (:until IS NULL OR since <= :until)
+) NULLS FIRST, first_used_at, version"""
 
 
 def frames(db: Database, until: datetime | None = None) -> Frames:
@@ -102,13 +107,7 @@ def faces(db: Database, until: datetime | None = None) -> Faces:
 
 def estimates(db: Database, until: datetime | None = None) -> Estimates:
     """The one of each face that counts."""
-    models = list(_names(db, "SELECT version FROM models ORDER BY first_used_at, version"))
-    serving = db.execute(
-        "SELECT model FROM estimates WHERE :until IS NULL OR estimated_at <= :until ORDER BY id DESC LIMIT 1",
-        _until(until),
-    ).fetchone()
-    if serving:
-        models = [*(model for model in models if model != serving[0]), serving[0]]
+    models = [version for (version,) in db.execute(_IN_THEIR_ORDER, _until(until)).fetchall()]
     sql = """SELECT face, age_years FROM estimates
         WHERE model = :model AND (:until IS NULL OR estimated_at <= :until) ORDER BY id"""
     parts = [_read(db, sql, _until(until) | {"model": model}, (_integers, _numbers)) for model in models]

@@ -16,36 +16,32 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from station import faces, individuals, species
+from station import faces, models
 from station.ages import Ages
-from station.bundles import read_card
+from station.bundles import BundleError
 from station.checkup import Live
 from station.domain import Duplicate, Frame, Observed, Outcome, Rejection, StationError
 from station.flow import Doorbell
-from station.gallery import Recogniser
+from station.handover import Handover
 from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
-from station.line import Camera, Limits, Look, Pace, Recognise, line
+from station.line import Camera, Limits, Look, Pace, line
 from station.logs import about
 from station.mailroom import Mailroom, opened
 from station.meter import Meter
-from station.prepare import cache_folder
-from station.reembedding import Reembedding
+from station.readers import Readers, loaded, prepared
+from station.rescoring import Rescoring
 from station.rounds import Rounds
 from station.settings import Settings
 from station.shortage import Problems, Waiting
 from station.signals import end_at_once, heard
 from station.store import Store
+from station.succession import Succession
 from station.systemd import Pulse, Service, Watchdog
 from station.times import Clock
 from station.web import Web
 
 log = logging.getLogger(__name__)
-
-_WORTH_IT_AFTER_S = 5
-"""A scan of a few pictures ends before, and does not wait for what only the next ones would gain from."""
-_PREPARING_ENDS_S = 10
-"""How long a stop waits for a compiler, which cannot be interrupted."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +49,24 @@ class Station:
     """A station put together, ready to run or to scan."""
 
     store: Store
-    ages: Ages
+    succession: Succession
     bell: Doorbell
     folders: dict[str, Folder]
     look: Look
-    recognise: Recognise
     pace: Pace
     clock: Clock
     meter: Meter
     problems: Problems
     herald: Herald
 
+    @property
+    def ages(self) -> Ages:
+        """The model in service."""
+        return self.succession.serving.ages
+
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
-        return line(self.store, self.bell, self.look, self.ages, self.recognise, self.pace, self.clock, self.meter)
+        return line(self.store, self.bell, self.look, self.succession, self.pace, self.clock, self.meter)
 
     def scan(self) -> Iterator[list[Outcome]]:
         """One pass over the folders and all that waits in the ledger."""
@@ -93,8 +93,8 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     Raises `BundleError`, `SpeciesError` or `StoreError`.
     """
     how = settings.line
-    kind = species.chosen(settings.station.species, read_card(settings.station.bundle).species)
-    ages = Ages(settings.station.bundle, how.device, kind, how.batch_faces)
+    bundle = models.place(settings).target() or settings.station.bundle
+    ages = loaded(settings, bundle)
     bell = Doorbell()
     watched = settings.watched()
     folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
@@ -104,48 +104,13 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     with Store(
         settings.station.database, clock(), settings.places(), durable=bool(told), herald=told, shortage=wait
     ) as store:
-        store.use_model(ages.card, clock())
+        succession = Succession(Readers(settings, store, clock).reader(bundle, ages))
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
-        look = Look(store, _cameras(settings, folders), ages, limits, clock)
+        look = Look(store, _cameras(settings, folders), succession, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
-        recognise = _recognise(store, ages, kind.name if kind else ages.card.species, limits)
-        with _prepared(ages, bell, how.program):
-            yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald)
+        with prepared(ages, bell, how.program):
+            yield Station(store, succession, bell, folders, look, pace, clock, Meter(), problems, herald)
         store.end_run(clock())
-
-
-@contextmanager
-def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
-    """Looks for the fastest form of the model beside the block, which does not wait for it."""
-    ended = threading.Event()
-
-    def prepare() -> None:
-        try:
-            cache = cache_folder(os.environ)
-            if not ages.recall(cache) and not ended.wait(_WORTH_IT_AFTER_S):
-                ages.prepare(cache, ended.is_set)
-            log.info("%s runs %s", ages.device, ages.choice)
-        except BaseException as error:  # noqa: BLE001  carried to the Line
-            bell.fail(error)
-
-    thread = threading.Thread(target=prepare, name="prepare", daemon=True)
-    if program == "fastest":
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        if program == "fastest":
-            thread.join(_PREPARING_ENDS_S)
-
-
-def _recognise(store: Store, ages: Ages, species: str, limits: Limits) -> Recognise:
-    """By people's word and the bundle's embedding; by the word alone where it has none."""
-    identity = ages.card.identity
-    if identity is None:
-        return lambda outcomes: [individuals.recognise(outcome) for outcome in outcomes]
-    Reembedding(store, ages, identity, limits.pixels).run()
-    return Recogniser(store, identity, species)
 
 
 def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame], Camera]:
@@ -258,15 +223,43 @@ def _once(wanted: Settings, proven: Settings | None, clock: Clock, service: Serv
 
 def _opened(stack: ExitStack, settings: Settings, clock: Clock) -> tuple[Station, Mailroom | None]:
     """All of a station that its configuration can be wrong for.  Raises `StationError`."""
-    station = stack.enter_context(composed(settings, clock))
+    station = stack.enter_context(_composed(settings, clock))
     stack.enter_context(_heeded(station.bell))
     mail = stack.enter_context(_mail(settings, station)) if settings.mqtt.host else None
     live = _live(station, mail)
     rounds = stack.enter_context(Rounds(settings, station.store, live, station.bell, station.clock))
+    handover = _handover(settings, station)
+    handover.changed = rounds.wake
+    stack.enter_context(handover)
     if mail:
         mail.outbox.health, mail.announce = rounds.health, rounds.announce
     stack.enter_context(Web(settings, live, station.bell, station.clock))
     return station, mail
+
+
+@contextmanager
+def _composed(settings: Settings, clock: Clock) -> Iterator[Station]:
+    """With the bundle in service or, where that cannot be used, the one of before."""
+    with ExitStack() as stack:
+        try:
+            station = stack.enter_context(composed(settings, clock))
+        except BundleError as error:
+            if models.fall_back(settings, str(error), clock()) is None:
+                raise
+            station = stack.enter_context(composed(settings, clock))
+            log.error("%s is in service instead: %s", station.ages.card.version, error)
+        models.settle(settings, clock())
+        yield station
+
+
+def _handover(settings: Settings, station: Station) -> Handover:
+    most_pixels = int(settings.line.max_megapixels * 1e6)
+    rescoring = Rescoring(station.store, settings.station.database, station.succession, most_pixels, station.clock)
+    readers, fastest = Readers(settings, station.store, station.clock), settings.line.program == "fastest"
+    return Handover(
+        models.place(settings), station.succession, readers, rescoring, station.bell, station.clock, station.problems,
+        fastest,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -309,10 +302,18 @@ def _mail(settings: Settings, station: Station) -> AbstractContextManager[Mailro
 
 
 def _live(station: Station, mail: Mailroom | None) -> Live:
-    ages, found = station.ages, station.problems.current
+    found = station.problems.current
     broker, away = (mail.broker.state, mail.broker.away) if mail else (lambda: "none", lambda: None)
     unsent = mail.unsent if mail else lambda: 0
-    return Live(ages.card.version, str(ages.device), station.meter, ages.memory_bytes, broker, found, away, unsent)
+    return Live(
+        lambda: station.ages.card.version, str(station.ages.device), station.meter, _memory(station),
+        broker, found, away, unsent,
+    )  # fmt: skip
+
+
+def _memory(station: Station) -> Callable[[], dict[str, int]]:
+    """Of whatever model is in service when it is asked for."""
+    return lambda: station.ages.memory_bytes()  # noqa: PLW0108  not of the one that is so now
 
 
 def _tell(outcome: Outcome) -> None:

@@ -230,7 +230,8 @@ def _newest(profile: Profile) -> list[Picture]:
 
 def _vectors(db: Database, faces: Sequence[int]) -> dict[int, Vectors]:
     """Of the version that most of these faces have."""
-    sql = "SELECT face, identity, vector FROM embeddings WHERE face IN ({})"
+    sql = """SELECT face, identity, vector FROM (SELECT * FROM embeddings UNION ALL SELECT * FROM reembeddings)
+        WHERE face IN ({})"""
     rows = list(people.chosen(db, sql, sorted(faces)))
     versions = [identity for _, identity, _ in rows]
     usual = max(sorted(set(versions)), key=versions.count, default=None)

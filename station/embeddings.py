@@ -19,7 +19,7 @@ _SAID = """(frames.individual IS NOT NULL AND NOT EXISTS
         (SELECT 1 FROM faces AS other WHERE other.frame = faces.frame AND other.id <> faces.id))
     OR EXISTS (SELECT 1 FROM words
         WHERE words.face = faces.id AND verb IN ('confirm', 'split') AND undone_at IS NULL)"""
-_AGE = "estimates.id = (SELECT max(id) FROM estimates WHERE face = faces.id)"
+_AGE = "estimates.id = (SELECT estimate FROM counting WHERE face = faces.id)"
 _TAKEN = "CASE WHEN captured_impossible THEN NULL ELSE captured_at END"
 
 
@@ -84,20 +84,22 @@ def add(db: Database, face: int, seen: Observation, at: str) -> None:
 
 def named(db: Database, identity: str) -> Iterator[Named]:
     """All faces of which it is known whom they show, with an embedding of this version, in their order."""
-    yield from _named(db, "JOIN embeddings ON embeddings.face = faces.id AND embeddings.identity = ?", "", identity)
+    yield from _named(db, "", identity)
 
 
 def strangers(db: Database, identity: str) -> Iterator[Named]:
     """Those without one."""
-    joined = "LEFT JOIN embeddings ON embeddings.face = faces.id AND embeddings.identity = ?"
-    yield from _named(db, joined, "AND embeddings.face IS NULL", identity)
+    yield from _named(db, "NOT", identity)
 
 
-def _named(db: Database, joined: str, which: str, identity: str) -> Iterator[Named]:
+def _named(db: Database, has: str, identity: str) -> Iterator[Named]:
     sql = f"""SELECT faces.id, digest, number, faces.individual, {_TAKEN}, {_SAID}, age_years, sd_years
-        FROM faces JOIN frames ON frames.id = faces.frame {joined} LEFT JOIN estimates ON {_AGE}
-        WHERE faces.individual IS NOT NULL {which} ORDER BY faces.id"""
-    for face, digest, number, individual, taken, said, age, sd in db.execute(sql, [identity]):
+        FROM faces JOIN frames ON frames.id = faces.frame LEFT JOIN estimates ON {_AGE}
+        WHERE faces.individual IS NOT NULL AND {has} (
+            EXISTS (SELECT 1 FROM embeddings WHERE face = faces.id AND identity = :identity)
+            OR EXISTS (SELECT 1 FROM reembeddings WHERE face = faces.id AND identity = :identity))
+        ORDER BY faces.id"""
+    for face, digest, number, individual, taken, said, age, sd in db.execute(sql, {"identity": identity}):
         taken_s = seconds(taken)
         yield Named(face, individual, Exemplar(key(digest, number), taken_s, bool(said), birth(taken_s, age, sd)))
 
@@ -107,12 +109,14 @@ def seconds(taken: str | None) -> float | None:
     return datetime.fromisoformat(taken).timestamp() if taken else None
 
 
-def vectors(db: Database, faces: Sequence[int]) -> Iterator[tuple[int, Floats]]:
-    """The embeddings of these faces."""
+def vectors(db: Database, identity: str, faces: Sequence[int]) -> Iterator[tuple[int, Floats]]:
+    """The embeddings of these faces, of this version."""
     for begin in range(0, len(faces), _CHUNK):
         chosen = ", ".join(map(str, faces[begin : begin + _CHUNK]))
-        for face, blob in db.execute(f"SELECT face, vector FROM embeddings WHERE face IN ({chosen})").fetchall():
-            yield face, unpacked(blob)
+        for table in ("embeddings", "reembeddings"):
+            sql = f"SELECT face, vector FROM {table} WHERE face IN ({chosen}) AND identity = ?"
+            for face, blob in db.execute(sql, [identity]).fetchall():
+                yield face, unpacked(blob)
 
 
 def newest(db: Database, identity: str, count: int) -> list[Glimpse]:
@@ -147,9 +151,9 @@ def places(db: Database, faces: Sequence[int]) -> list[Place]:
 
 
 def renew(db: Database, identity: str, embedded: Iterable[tuple[int, Floats]]) -> None:
-    """Embeddings of this version instead of those of another."""
+    """Embeddings of this version, beside those of others."""
     rows = [(face, identity, packed(vector)) for face, vector in embedded]
-    db.conn.executemany("INSERT OR REPLACE INTO embeddings (face, identity, vector) VALUES (?, ?, ?)", rows)
+    db.conn.executemany("INSERT OR REPLACE INTO reembeddings (face, identity, vector) VALUES (?, ?, ?)", rows)
 
 
 def names(db: Database) -> set[str]:

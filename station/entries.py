@@ -11,8 +11,20 @@ from dataclasses import asdict
 from sqlite_utils import Database
 
 from station import embeddings, people
-from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection, Verdict
-from station.numbering import NEXT
+from station.domain import (
+    Duplicate,
+    Estimate,
+    Facts,
+    Frame,
+    Message,
+    Observation,
+    Observed,
+    Outcome,
+    Reason,
+    Rejection,
+    Verdict,
+)
+from station.numbering import ASIDE, NEXT
 from station.times import iso
 
 
@@ -20,6 +32,15 @@ def record(db: Database, outcomes: Sequence[Outcome], at: str) -> None:
     """Gives these frames their outcomes."""
     for outcome in outcomes:
         _record(db, outcome, at)
+
+
+def serve(db: Database, model: str, at: str) -> None:
+    """From now on the estimates of this model count, if it is known; among several of one face the newest service's."""
+    db.execute(
+        """INSERT INTO services (model, since) SELECT version, ? FROM models WHERE version = ?
+        AND version IS NOT (SELECT model FROM services ORDER BY id DESC LIMIT 1)""",
+        [at, model],
+    )
 
 
 def original_of(db: Database, digest: str) -> int | None:
@@ -153,6 +174,33 @@ def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: st
             [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
         )
         embeddings.add(db, int(face or 0), seen, at)
+
+
+def rescore(db: Database, estimates: Iterable[tuple[int, Estimate]], at: str) -> None:
+    """Estimates of faces of before, beside the ones they have; subscribers are not told of them (`numbering`)."""
+    for face, e in estimates:
+        db.conn.execute(
+            f"""INSERT OR IGNORE INTO estimates (id, face, model, age_years, sd_years, low_years, high_years,
+            life_stage, estimated_at) VALUES ({ASIDE}, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
+        )
+
+
+def pass_over(db: Database, faces: Iterable[tuple[int, Reason]], model: str, run: int, at: str) -> None:
+    """Notes that this model could not look at these faces again, and why."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO passed_over (face, model, reason, run, at) VALUES (?, ?, ?, ?, ?)",
+        [(face, model, reason, run, at) for face, reason in faces],
+    )
+
+
+def retell(db: Database, faces: Sequence[int], but: Collection[str]) -> set[str]:
+    """Of the individuals that these faces show, subscribers are to hear anew, `but` of these; of whom that is."""
+    chosen = ", ".join(map(str, faces))
+    found = db.conn.execute(f"SELECT DISTINCT individual FROM faces WHERE id IN ({chosen}) AND individual NOT NULL")
+    new = {name for (name,) in found} - set(but)
+    db.conn.executemany("INSERT OR IGNORE INTO untold (individual) VALUES (?)", [(name,) for name in sorted(new)])
+    return new
 
 
 def _found(observations: Sequence[Observation]) -> set[str]:

@@ -125,6 +125,10 @@ class Recogniser:
         self._catch_up()
         return [self._named(outcome) if isinstance(outcome, Observed) else outcome for outcome in outcomes]
 
+    def refresh(self) -> None:
+        """The ledger knows more faces by this embedding than before.  May be called from any thread."""
+        self._word = -1
+
     def _catch_up(self) -> None:
         """What people have said since changes who the faces show."""
         with self._store.asking() as db:
@@ -137,7 +141,8 @@ class Recogniser:
                 shelves.setdefault(named.individual, Shelf()).offer(named.exemplar)
                 faces[named.exemplar.key] = named.face
             lacking = {faces[key]: key for key in self.gallery.arrange(shelves)}
-            self.gallery.complete({lacking[face]: v for face, v in embeddings.vectors(db, list(lacking))})
+            found = embeddings.vectors(db, self._identity.version, list(lacking))
+            self.gallery.complete({lacking[face]: vector for face, vector in found})
             self._names = embeddings.names(db)
             self._merged = merged(db)
             self._word = word

@@ -118,17 +118,20 @@ class Herald:
         return self._individuals[who]
 
     def _of(self, db: Database, who: str) -> Row | None:
-        """The newest believable estimate of an individual."""
-        order = "CASE WHEN captured_impossible THEN NULL ELSE captured_at END DESC, estimates.id DESC"
-        return next(db.query(f"{_ROWS} WHERE faces.individual = ? ORDER BY {order} LIMIT 1", [who]), None)
+        """What counts of the newest believable face of an individual."""
+        newest = """SELECT faces.id FROM faces JOIN frames ON frames.id = faces.frame
+            WHERE faces.individual = ? AND EXISTS (SELECT 1 FROM estimates WHERE estimates.face = faces.id)
+            ORDER BY CASE WHEN captured_impossible THEN NULL ELSE captured_at END DESC, faces.id DESC LIMIT 1"""
+        which = f"estimates.id = (SELECT estimate FROM counting WHERE counting.face = ({newest}))"
+        return next(db.query(f"{_ROWS} WHERE {which}", [who]), None)
 
 
 def _named(db: Database, frames: Sequence[Frame]) -> list[Row]:
-    """The newest estimates of pictures of which a copy that names the animal is among these frames."""
+    """What counts of pictures of which a copy that names the animal is among these frames."""
     copies = ", ".join(str(frame.id) for frame in frames if frame.individual)
     of = f"SELECT original FROM frames WHERE id IN ({copies}) AND outcome = 'duplicate'"
-    newest = "(SELECT max(id) FROM estimates AS all_ WHERE all_.face = faces.id)"
-    sql = f"{_ROWS} WHERE frames.id IN ({of}) AND faces.individual IS NOT NULL AND estimates.id = {newest}"
+    counts = "(SELECT estimate FROM counting WHERE counting.face = faces.id)"
+    sql = f"{_ROWS} WHERE frames.id IN ({of}) AND faces.individual IS NOT NULL AND estimates.id = {counts}"
     return list(db.query(sql)) if copies else []
 
 

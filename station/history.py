@@ -76,6 +76,7 @@ _ONLY = {
     "camera": "frames.camera = :camera",
     "since": "frames.captured_at >= :since",
     "possible": "frames.captured_impossible = 0",
+    "counting": "estimates.id = (SELECT estimate FROM counting WHERE counting.face = faces.id)",
 }
 """Each condition stands in the question only where it is asked for, so that its index is used."""
 
@@ -86,16 +87,19 @@ def estimates(
     camera: str | None = None,
     since: datetime | None = None,
     impossible: bool = False,
+    every_model: bool = False,
 ) -> Iterator[Row]:
-    """Every estimate with its face and frame, by capture time; ages in years, boxes in fractions.
+    """The estimate of each face that counts, with face and frame, by capture time; years, boxes in fractions.
 
-    Those of pictures with an impossible clock are left out, unless `impossible` asks for them too.
+    Those of pictures with an impossible clock are left out, unless `impossible` asks for them too; those of models
+    that were in service before, where the one in service has looked at the face, unless `every_model` does.
     """
     given = {
         "individual": individual,
         "camera": camera,
         "since": iso(since) if since else None,
         "possible": None if impossible else "yes",
+        "counting": None if every_model else "yes",
     }
     asked = {name: value for name, value in given.items() if value is not None}
     only = " AND ".join(_ONLY[name] for name in asked) or "1"
@@ -124,12 +128,13 @@ def frames_of(db: Database, file: str) -> list[Row]:
 
 
 def faces_of(db: Database, frame: int) -> list[Row]:
-    """The faces of a frame with their estimates."""
+    """The faces of a frame with their estimates; of several of one face the one that counts is the last."""
     return list(
         db.query(
             """SELECT faces.*, estimates.model, age_years, sd_years, low_years, high_years, life_stage, estimated_at
             FROM faces LEFT JOIN estimates ON estimates.face = faces.id
-            WHERE frame = ? ORDER BY number, estimates.id""",
+            WHERE frame = ? ORDER BY number,
+            (SELECT max(services.id) FROM services WHERE services.model = estimates.model), estimates.id""",
             [frame],
         )
     )
@@ -167,7 +172,8 @@ def settled(db: Database, after: int) -> list[Row]:
             """SELECT frames.camera, frames.path, frames.outcome, frames.reason, frames.detail, frames.captured_at,
             frames.captured_impossible, coalesce(faces.individual, frames.individual) AS individual, age_years,
             sd_years, low_years, high_years, life_stage
-            FROM frames LEFT JOIN faces ON faces.frame = frames.id LEFT JOIN estimates ON estimates.face = faces.id
+            FROM frames LEFT JOIN faces ON faces.frame = frames.id LEFT JOIN estimates ON estimates.id = (
+                SELECT estimate FROM counting WHERE counting.face = faces.id)
             WHERE outcome IS NOT NULL ORDER BY done_at, frames.id, number LIMIT -1 OFFSET ?""",
             [after],
         )

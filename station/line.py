@@ -10,18 +10,19 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from station.ages import Ages
+from station.bundles import Card
 from station.domain import Duplicate, Facts, Frame, Outcome, Portraits, Reason, Rejection
 from station.faces import Finder
 from station.flow import Doorbell, batched, buffered, parallel
 from station.meter import Meter
 from station.pictures import BadPicture, Picture
 from station.store import Store
+from station.succession import Looked, Succession
 from station.times import CameraClock, Clock, captured
 
 _GIVES_WAY = 5
@@ -57,23 +58,27 @@ class Look:
     """From a frame to its portraits: read, identify, date, find faces, crop.  Called from many threads."""
 
     def __init__(
-        self, store: Store, cameras: Callable[[Frame], Camera], ages: Ages, limits: Limits, clock: Clock
+        self, store: Store, cameras: Callable[[Frame], Camera], succession: Succession, limits: Limits, clock: Clock
     ) -> None:
         self._store = store
         self._cameras = cameras
-        self._card = ages.card
+        self._succession = succession
         self._limits = limits
         self._clock = clock
 
-    def __call__(self, frame: Frame) -> Portraits | Duplicate | Rejection:
+    def __call__(self, frame: Frame) -> Looked:
         """What can be said of a frame before the age model sees it."""
+        by = self._succession.serving
+        return Looked(self._seen(frame, by.ages.card), by)
+
+    def _seen(self, frame: Frame, card: Card) -> Portraits | Duplicate | Rejection:
         digest = None
         try:
             data = self._bytes(frame)
             digest = hashlib.sha256(data).hexdigest()
             if self._store.original_of(digest) is not None:
                 return Duplicate(frame, digest)
-            return self._portraits(frame, data, digest)
+            return self._portraits(frame, data, digest, card)
         except BadPicture as error:
             return Rejection(frame, error.reason, error.detail, digest, error.consulted)
 
@@ -99,7 +104,7 @@ class Look:
             )
         return data
 
-    def _portraits(self, frame: Frame, data: bytes, digest: str) -> Portraits:
+    def _portraits(self, frame: Frame, data: bytes, digest: str, card: Card) -> Portraits:
         camera = self._cameras(frame)
         picture = Picture(data, self._limits.pixels)
         exif = picture.exif
@@ -107,20 +112,15 @@ class Look:
         facts = Facts(digest, picture.width, picture.height, taken, exif.make, exif.model)
         found = camera.finder.find(frame, picture)
         boxes = [face.box for face in found.faces]
-        crops = picture.crops(boxes, self._card.input_px, self._card.crop_margin)
+        crops = picture.crops(boxes, card.input_px, card.crop_margin)
         return Portraits(frame, facts, found.faces, crops, found.people)
-
-
-Recognise = Callable[[Sequence[Outcome]], list[Outcome]]
-"""Gives the faces of outcomes their individuals, where they are known; in the order in which they are recorded."""
 
 
 def line(
     store: Store,
     bell: Doorbell,
     look: Look,
-    ages: Ages,
-    recognise: Recognise,
+    succession: Succession,
     pace: Pace,
     clock: Clock,
     meter: Meter,
@@ -130,21 +130,22 @@ def line(
     Ends when the bell is stopped, or closed and the ledger empty.  Raises what any stage raised.
     """
     frames = store.pending(bell)
-    portraits = parallel(meter.looking(look), frames, pace.workers, name="look", begin=_give_way)
+    portraits = parallel(meter.looking(look), frames, pace.workers, name="look", begin=give_way)
     batches = batched(portraits, pace.batch_faces, pace.linger_s, size=_faces)
-    for readings in buffered(map(meter.reading(ages.read), batches), 2, name="ages"):
+    for parts in buffered(map(meter.reading(succession.read), batches), 2, name="ages"):
         with meter.stage("record"):
-            outcomes = recognise(readings)
+            outcomes = [outcome for part in parts for outcome in part.by.recognise(part.outcomes)]
             store.record(outcomes, clock())
+            succession.recorded(parts)
         bell.ring()  # a frame that must be alone may wait for this
         yield outcomes
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Where the model runs on the same cores, its threads go first: they wait for each other, and lookers do not."""
     with suppress(PermissionError):  # a stricter sandbox than ours: then they are equals
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _GIVES_WAY)
 
 
-def _faces(item: Portraits | Duplicate | Rejection) -> int:
-    return max(1, len(item.faces)) if isinstance(item, Portraits) else 1
+def _faces(looked: Looked) -> int:
+    return max(1, looked.faces)

@@ -91,7 +91,7 @@ class Mail:
     def newest(self) -> int:
         """The newest estimate's number; 0: there is none."""
         with self._store.asking() as db:
-            return int(db.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0])
+            return int(db.execute("SELECT max(coalesce(max(id), 0), 0) FROM estimates").fetchone()[0])
 
     # The subscriptions
 

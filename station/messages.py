@@ -86,6 +86,7 @@ class HealthMessage(Payload):
     oldest_waiting_s: float | None
     outbox: int
     free_mb: float
+    model: str | None = Field(None, description="the version in service")
     problems: tuple[str, ...]
 
 

@@ -14,21 +14,30 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from station.domain import Duplicate, Frame, Portraits, Rejection
+from station.domain import Frame
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FACES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0)
 STAGES = ("look", "wait", "device", "record")
 
-Looked = Portraits | Duplicate | Rejection
 T = TypeVar("T")
 
 
-class Look(Protocol):
-    """From a frame to what can be said before the age model sees it."""
+class Looked(Protocol):
+    """What was seen of a frame."""
 
-    def __call__(self, frame: Frame, /) -> Looked:
-        """Called from many threads."""
+    @property
+    def frame(self) -> Frame:
+        """That was looked at."""
+        ...
+
+    @property
+    def faces(self) -> int:
+        """How many it has."""
+        ...
+
+
+L = TypeVar("L", bound=Looked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +106,10 @@ class Meter:
         yield
         self._stages[name].add(monotonic() - began)
 
-    def looking(self, look: Look) -> Callable[[Frame], Looked]:
+    def looking(self, look: Callable[[Frame], T]) -> Callable[[Frame], T]:
         """The same, measured; notes when each frame begins to wait."""
 
-        def measured(frame: Frame) -> Looked:
+        def measured(frame: Frame) -> T:
             with self.stage("look"):
                 item = look(frame)
             self._looked[frame.id] = monotonic()
@@ -108,14 +117,14 @@ class Meter:
 
         return measured
 
-    def reading(self, read: Callable[[Sequence[Looked]], T]) -> Callable[[Sequence[Looked]], T]:
+    def reading(self, read: Callable[[Sequence[L]], T]) -> Callable[[Sequence[L]], T]:
         """The same, measured; notes how long each frame waited, and how many faces the batch has."""
 
-        def measured(batch: Sequence[Looked]) -> T:
+        def measured(batch: Sequence[L]) -> T:
             began = monotonic()
             for item in batch:
                 self._stages["wait"].add(began - self._looked.pop(item.frame.id, began))
-            self._batches.add(sum(len(item.faces) for item in batch if isinstance(item, Portraits)))
+            self._batches.add(sum(item.faces for item in batch))
             with self.stage("device"):
                 return read(batch)
 

@@ -5,15 +5,26 @@ A running station takes up what the link leads to by itself.
 
 from __future__ import annotations
 
+import json
+import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlite_utils import Database
 
 from station import promotions, schema
 from station.bundles import CARD, BundleError, Card, read_card, writing
+from station.history import reading
 from station.promotions import By, Change, Kind, Place, PromotionError
 from station.settings import Settings
+
+log = logging.getLogger(__name__)
+GATE = "gate.json"
+"""Beside a bundle that was retrained: what the gate said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class Bundle:
     in_service: bool
     change: Change | None
     """How it came into service last; None: it never was."""
+    gate: str = ""
+    """What the gate said of it; empty: it was not asked."""
 
 
 def models_folder(settings: Settings) -> Path:
@@ -54,6 +67,7 @@ def promote(settings: Settings, bundle: Path, by: str, why: str, now: datetime) 
     where = _made(settings)
     _refuse_pinned(where, By(by))
     chosen = _brought(where, _named(where, bundle))
+    _refuse_namesake(where, chosen)
     prove(settings, chosen)
     with promotions.alone(where):
         promotions.reconcile(where, now)
@@ -84,7 +98,40 @@ def watch(settings: Settings, now: datetime) -> str | None:
 
     To be called after each self-check.  None: nothing is watched, or nothing is worse.  Raises `StationError`.
     """
-    return None
+    with _reading(settings) as db:
+        change = promotions.newest(db) if db else None
+        ways = promotions.ways_back(promotions.changes(db)) if db else []
+    if change is None or not ways or change.kind is not Kind.PROMOTION or change.settled_at or not _watched(settings):
+        return None
+    from station import probation  # noqa: PLC0415  numpy and more, which no listing needs
+
+    faults, audited = probation.faults(settings, change, place(settings).found(ways[0]), now)
+    if faults:
+        return _taken_back(settings, change, "; ".join(faults), now)
+    until = datetime.fromisoformat(change.at) + timedelta(days=settings.models.watch_days)
+    if now < until:
+        return f"{change.version} is watched until {until:%Y-%m-%d}, and nothing is worse: {audited}"
+    _settle(settings, change, f"well: {audited}", now)
+    return f"the watch over {change.version} is over, and nothing was worse: {audited}"
+
+
+def _watched(settings: Settings) -> bool:
+    return settings.models.watch_days > 0
+
+
+def _taken_back(settings: Settings, change: Change, why: str, now: datetime) -> str:
+    if held := pinned(settings):
+        return f"{change.version} is worse ({why}), and stays, for it is pinned ({held[1]})"
+    bundle = rollback(settings, why, By.WATCH, now)
+    _settle(settings, change, f"taken back: {why}", now)
+    said = f"{change.version} was taken out of service and {read_card(bundle).version} is back: {why}"
+    log.error("%s", said)
+    return said
+
+
+def _settle(settings: Settings, change: Change, verdict: str, now: datetime) -> None:
+    with schema.beside(settings.station.database) as db:
+        promotions.settle(db, change.id, verdict, now)
 
 
 def pin(settings: Settings, why: str, now: datetime) -> None:
@@ -101,8 +148,8 @@ def unpin(settings: Settings, now: datetime) -> bool:
 
 def pinned(settings: Settings) -> tuple[str, str] | None:
     """Since when, and why; None: it is not."""
-    with schema.beside(_made(settings).database) as db:
-        return promotions.pinned(db)
+    with _reading(settings) as db:
+        return promotions.pinned(db) if db else None
 
 
 def bundles(settings: Settings) -> list[Bundle]:
@@ -115,12 +162,55 @@ def bundles(settings: Settings) -> list[Bundle]:
     return [_bundle(where, path, serving, done) for path in sorted(found | ({serving} if serving else set()))]
 
 
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """How far the model in service has come with the faces of before."""
+
+    faces: int
+    estimated: int
+    gone: int
+    """Whose originals are gone or changed."""
+
+    @property
+    def left(self) -> int:
+        """That it has still to look at."""
+        return self.faces - self.estimated - self.gone
+
+
+def looked_at(settings: Settings) -> LookedAt | None:
+    """None: no model was in service yet.  Raises `StoreError`."""
+    with _reading(settings) as db:
+        newest = db.execute("SELECT model FROM services ORDER BY id DESC LIMIT 1").fetchone() if db else None
+        if db is None or newest is None:
+            return None
+        of = """SELECT (SELECT count(*) FROM faces WHERE unusable IS NULL),
+            (SELECT coalesce(sum(n), 0) FROM estimate_counts WHERE model = :model),
+            (SELECT count(*) FROM passed_over WHERE model = :model AND NOT EXISTS (SELECT 1 FROM estimates
+                WHERE estimates.face = passed_over.face AND estimates.model = :model))"""
+        return LookedAt(*db.execute(of, {"model": newest[0]}).fetchone())
+
+
 def history(settings: Settings) -> list[Change]:
     """Every change of the model in service, the oldest first."""
+    with _reading(settings) as db:
+        return promotions.changes(db) if db else []
+
+
+def settle(settings: Settings, now: datetime) -> None:
+    """What a crash left undecided is decided by the link; to be called at the start.  Raises `StationError`."""
+    where = place(settings)
+    with promotions.alone(where):
+        promotions.reconcile(where, now)
+
+
+def fall_back(settings: Settings, why: str, now: datetime) -> Path | None:
+    """The bundle in service cannot be used: puts the one of before in its place; None: there is none."""
     if not settings.station.database.is_file():
-        return []
-    with schema.beside(settings.station.database) as db:
-        return promotions.changes(db)
+        return None
+    try:
+        return rollback(settings, why, By.STATION, now)
+    except PromotionError:
+        return None
 
 
 def place(settings: Settings) -> Place:
@@ -138,6 +228,16 @@ def prove(settings: Settings, bundle: Path) -> Card:
         raise BundleError(f"{bundle} cannot be run on {settings.line.device}: {error}") from error
 
 
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Database | None]:
+    """A connection that cannot write; None: nothing was ever noted."""
+    if not settings.station.database.is_file():
+        yield None
+        return
+    with reading(settings.station.database) as db:
+        yield db if "promotions" in db.table_names() else None
+
+
 def _sound(settings: Settings, bundle: Path) -> bool:
     try:
         prove(settings, bundle)
@@ -149,9 +249,16 @@ def _sound(settings: Settings, bundle: Path) -> bool:
 def _bundle(where: Place, path: Path, serving: Path | None, done: list[Change]) -> Bundle:
     its = next((one for one in reversed(done) if one.bundle == where.told(path)), None)
     try:
-        return Bundle(path, read_card(path), "", path == serving, its)
+        return Bundle(path, read_card(path), "", path == serving, its, _gate(path))
     except BundleError as error:
         return Bundle(path, None, str(error), path == serving, its)
+
+
+def _gate(bundle: Path) -> str:
+    try:
+        return str(json.loads((bundle / GATE).read_text(encoding="utf-8"))["verdict"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _named(where: Place, bundle: Path) -> Path:
@@ -184,8 +291,19 @@ def _brought(where: Place, bundle: Path) -> Path:
 def _refuse_pinned(where: Place, by: By) -> None:
     with schema.beside(where.database) as db:
         held = promotions.pinned(db)
-    if held and by is not By.PERSON:
+    if held and by in (By.GATE, By.WATCH):
         raise PromotionError(f"the model in service is pinned since {held[0]} ({held[1]}): only a person changes it")
+
+
+def _refuse_namesake(where: Place, bundle: Path) -> None:
+    """Estimates are kept by version: two models must not share one."""
+    card = read_card(bundle)
+    with schema.beside(where.database) as db:
+        known = promotions.card(db, card.version)
+    if known and known != card:
+        raise BundleError(
+            f"{bundle} has the version of another model, {card.version}, that was in service: fit it anew"
+        )
 
 
 def _made(settings: Settings) -> Place:

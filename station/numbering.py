@@ -14,6 +14,8 @@ STEP = 1_000_000
 NEXT = """(SELECT max(coalesce(max(id), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'estimates'), 0)) + 1
 FROM estimates)"""
 """The number of the estimate that is inserted, as SQL."""
+ASIDE = "(SELECT min(coalesce(min(id), 0), 0) - 1 FROM estimates)"
+"""The same for one that subscribers are not told of: below 0, so that their sequence has no gap."""
 _GIVEN = (
     "SELECT (SELECT coalesce(max(id), 0) FROM estimates), (SELECT seq FROM sqlite_sequence WHERE name = 'estimates')"
 )

@@ -24,7 +24,7 @@ from station.identities import Identity, Trust, doubt, identities, shown_then
 from station.lifetime import Facts, FactsError, Season, Series, birth_dates_if_any
 from station.response import Response
 from station.schema import StoreError
-from station.seen import Seen, Window, local_days, readings, seen, sightings
+from station.seen import Seen, Window, local_days, readings, seen, sightings, told_by
 from station.species import Species
 from station.times import iso
 from station.unused import unused
@@ -88,7 +88,7 @@ def read(db: Database, asked: Reading) -> Population:
     upto = {who: own for who, all_ in every.items() if len(own := all_.between(0, window.last))}
     cast = _Cast(
         tuple(known[name] for name in faces.individuals), faces.individuals, every, upto, readings(rows),
-        columns.named_by_people(db, until), replace(asked, trust=trust),
+        told_by(rows, estimates.models, window.last), columns.named_by_people(db, until), replace(asked, trust=trust),
     )  # fmt: skip
     births, unborn = _births(cast)
     passed_over = unused(db, frames, faces, estimates, window, until) | _of_unborn(cast, unborn)
@@ -109,6 +109,8 @@ class _Cast:
     upto: Mapping[int, Sightings]
     """Those up to the day of the census, at least one."""
     readings: Mapping[int, Series]
+    told_by: Mapping[int, Mapping[str, int]]
+    """How many of its ages each model told."""
     said_by_people: Integers
     """The faces whose individual is a person's word, rising."""
     asked: Reading
@@ -176,6 +178,7 @@ def _animals(cast: _Cast, births: Mapping[int, BirthDate]) -> list[Animal]:
             died_on=its.day("died_on"),
             told_stage=_told_stage(cast.readings[who], cast.asked),
             word="|".join(its.text(fact) for fact in ("born_on", "born_after", "born_before")),
+            models=dict(cast.told_by.get(who, {})),
             history=histories.get(who, ()),
         )
         animals.append(animal)

@@ -26,7 +26,7 @@ _FACES = """
 SELECT faces.individual, faces.id, frames.id, faces.number, frames.camera, frames.captured_at,
     frames.captured_impossible, estimates.age_years, frames.path
 FROM faces JOIN frames ON frames.id = faces.frame
-LEFT JOIN estimates ON estimates.id = (SELECT max(id) FROM estimates AS all_ WHERE all_.face = faces.id)
+LEFT JOIN estimates ON estimates.id = (SELECT estimate FROM counting WHERE counting.face = faces.id)
 WHERE faces.individual IS NOT NULL AND (:who IS NULL OR faces.individual = :who)
 ORDER BY faces.individual, frames.camera, frames.captured_at, faces.id
 """
@@ -42,7 +42,7 @@ class Picture(NamedTuple):
     captured_at: str | None
     impossible: int | None
     age_years: float | None
-    """By the newest model."""
+    """By the model in service, else by the one that was so last."""
     path: str
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from station import schema
-from station.bundles import BundleError, read_card
+from station import entries, schema
+from station.bundles import BundleError, Card, read_card
 from station.domain import StationError
 from station.durable import sync
 from station.times import iso
@@ -121,7 +121,7 @@ def change(place: Place, bundle: Path, kind: Kind, by: By, why: str, now: dateti
         ) from error
     with schema.beside(place.database) as db:
         _end(db, row, "done")
-        _serve(db, version, now)
+        entries.serve(db, version, iso(now))
 
 
 def reconcile(place: Place, now: datetime) -> None:
@@ -175,15 +175,6 @@ def _end(db: Database, id: int, outcome: str) -> None:
     db.execute("UPDATE promotions SET outcome = ? WHERE id = ?", [outcome, id])
 
 
-def _serve(db: Database, version: str, now: datetime) -> None:
-    """From now on its estimates count, if it has made some."""
-    db.execute(
-        """INSERT INTO services (model, since) SELECT version, ? FROM models WHERE version = ?
-        AND version IS NOT (SELECT model FROM services ORDER BY id DESC LIMIT 1)""",
-        [iso(now), version],
-    )
-
-
 _COLUMNS = "id, at, kind, version, bundle, previous, by, why, settled_at, verdict"
 
 
@@ -201,6 +192,11 @@ def newest(db: Database) -> Change | None:
     return next(reversed(changes(db)), None)
 
 
+def settle(db: Database, id: int, verdict: str, now: datetime) -> None:
+    """The watch over a promotion is over."""
+    db.execute("UPDATE promotions SET settled_at = ?, verdict = ? WHERE id = ?", [iso(now), verdict, id])
+
+
 def ways_back(done: Sequence[Change]) -> list[str]:
     """The bundles that were in service before, as the table names them, the newest first; no mistake is gone back to.
 
@@ -214,6 +210,12 @@ def ways_back(done: Sequence[Change]) -> list[str]:
         elif not stack or stack[-1] != one.bundle:
             stack.append(one.bundle)
     return stack[-2::-1]
+
+
+def card(db: Database, version: str) -> Card | None:
+    """Of a model that has estimated here; None: none of that version has."""
+    row = db.execute("SELECT card FROM models WHERE version = ?", [version]).fetchone()
+    return Card.from_json(row[0]) if row else None
 
 
 def pinned(db: Database) -> tuple[str, str] | None:

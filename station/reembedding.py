@@ -1,25 +1,23 @@
 """A new version of the embedding: the faces that it is to know individuals by are looked at again.
 
 Vectors of different versions are never compared, so without this a new bundle, or the first with an identity part,
-would take every animal for a new one.  What is done is committed as it goes; a picture that is gone is passed over.
+would take every animal for a new one.  What is done is committed as it goes, beside the vectors that are there; a
+picture that is gone is passed over.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from station import embeddings
+from station import embeddings, history, lookback
 from station.ages import Ages
 from station.bundles import Identity
-from station.domain import Pixels
+from station.domain import Reason
 from station.embeddings import Place
 from station.exemplars import Shelf
-from station.pictures import BadPicture, Picture
 from station.store import Store
 
 log = logging.getLogger(__name__)
@@ -29,8 +27,10 @@ _AT_ONCE = 32
 class Reembedding:
     """Of the exemplars of all known individuals, as far as their pictures are still there."""
 
-    def __init__(self, store: Store, ages: Ages, identity: Identity, most_pixels: int) -> None:
-        self._store, self._ages, self._identity, self._most_pixels = store, ages, identity, most_pixels
+    def __init__(self, store: Store, file: Path, ages: Ages, identity: Identity, most_pixels: int) -> None:
+        """`file`: the store's database; it is read by a connection of its own, for which live pictures do not wait."""
+        self._store, self._file, self._ages, self._identity = store, file, ages, identity
+        self._most_pixels = most_pixels
 
     def run(self) -> None:
         """Does what is to be done."""
@@ -49,7 +49,7 @@ class Reembedding:
     def _wanted(self) -> list[Place]:
         """Exemplars without an embedding of this version."""
         version = self._identity.version
-        with self._store.asking() as db:
+        with history.reading(self._file) as db:
             shelves: dict[str, Shelf] = {}
             faces: dict[int, int] = {}
             for named in embeddings.named(db, version):
@@ -63,21 +63,11 @@ class Reembedding:
             return embeddings.places(db, sorted(chosen))
 
     def _embed(self, places: list[Place]) -> int:
-        crops = list(self._crops(places))
+        found = lookback.crops(places, self._ages.card, self._most_pixels)
+        crops = [(place.face, crop) for place, crop in found if not isinstance(crop, Reason)]
         if not crops:
             return 0
         _, vectors = self._ages.run(np.concatenate([crop for _, crop in crops]))
         with self._store.writing() as db:
             embeddings.renew(db, self._identity.version, zip((face for face, _ in crops), vectors, strict=True))
         return len(crops)
-
-    def _crops(self, places: list[Place]) -> Iterator[tuple[int, Pixels]]:
-        card = self._ages.card
-        for place in places:
-            try:
-                data = Path(place.path).read_bytes()
-                if hashlib.sha256(data).hexdigest() == place.digest:
-                    picture = Picture(data, self._most_pixels)
-                    yield place.face, picture.crops([place.box], card.input_px, card.crop_margin)
-            except (BadPicture, OSError):
-                continue

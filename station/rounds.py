@@ -55,6 +55,10 @@ class Rounds:
         self._announced = {}
         self._woken.set()
 
+    def wake(self) -> None:
+        """Something changed that is to be told now.  May be called from any thread."""
+        self._woken.set()
+
     def _run(self) -> None:
         try:
             while not (self._ended or self._bell.stopped):
@@ -108,7 +112,7 @@ class Rounds:
         with history.reading(self._settings.station.database) as db:
             known = individuals(db)
         cameras = [camera.camera for camera in health.cameras if camera.last_heard]
-        yield from discovery(health.station, version("age-station"), self._live.model, cameras, known)
+        yield from discovery(health.station, version("age-station"), self._live.model(), cameras, known)
 
 
 def states(health: Health, name: Callable[[str], str]) -> Iterator[Message]:
@@ -130,6 +134,7 @@ def state(health: Health) -> Message:
             oldest_waiting_s=max(waits, default=None),
             outbox=health.outbox.waiting,
             free_mb=round(min(health.free_mb.values()), 1),
+            model=health.running.model if health.running else None,
             problems=tuple(map(str, health.problems)),
         )
     )

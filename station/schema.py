@@ -403,6 +403,12 @@ def promotions(db: Database) -> None:
         SELECT estimates.id FROM estimates WHERE estimates.face = faces.id
         ORDER BY (SELECT max(services.id) FROM services WHERE services.model = estimates.model) DESC, estimates.id DESC
         LIMIT 1) AS estimate FROM faces;
+    CREATE TABLE reembeddings (  -- of faces that were looked at again, beside what they had
+        face INTEGER NOT NULL REFERENCES faces (id),
+        identity TEXT NOT NULL,
+        vector BLOB NOT NULL,  -- float16, of unit length
+        PRIMARY KEY (face, identity)
+    );
     CREATE TABLE passed_over (  -- faces that a model could not look at again
         face INTEGER NOT NULL REFERENCES faces (id),
         model TEXT NOT NULL REFERENCES models (version),

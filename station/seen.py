@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
 from itertools import pairwise
@@ -92,6 +93,16 @@ def sightings(of: Seen) -> dict[int, Sightings]:
         )
         for rows in _blocks(of.individual)
     }
+
+
+def told_by(of: Seen, models: Sequence[str], last: int) -> dict[int, dict[str, int]]:
+    """By individual: how many of its ages, up to the day `last`, each of the models told."""
+    found = {}
+    for rows in _blocks(of.individual):
+        own = of.model[rows][(of.model[rows] != NONE) & (of.day[rows] <= last)]
+        counts = np.bincount(own, minlength=len(models)).tolist()
+        found[int(of.individual[rows.start])] = {model: n for model, n in zip(models, counts, strict=True) if n}
+    return found
 
 
 def readings(of: Seen) -> dict[int, Series]:

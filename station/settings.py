@@ -228,6 +228,21 @@ class Retraining(_Section):
         return self
 
 
+class Models(_Section):
+    """The watch over a model after its promotion; where it made the station worse, the one of before comes back."""
+
+    watch_days: float = Field(14, ge=0, description="days for which a promotion is watched; 0: it is not")
+    watch_error_years: float = Field(
+        0.5, gt=0, description="years by which the error on animals of known birth date may be above the former model's"
+    )
+    watch_animals: int = Field(
+        3, ge=2, description="animals of known birth date that must have been seen since for that to count"
+    )
+    watch_speed: float = Field(
+        0.8, ge=0, le=1, description="share of the former model's images/s below which a self-check counts against it"
+    )
+
+
 class Project(_Section):
     """What a package of data says of the study; `station export camtrap-dp` names what it misses."""
 
@@ -325,6 +340,7 @@ class Settings(_Section):
     privacy: Privacy = Privacy()
     health: Health = Health()
     retraining: Retraining = Retraining()
+    models: Models = Models()
     project: Project = Project()
     cameras: dict[Annotated[str, AfterValidator(_name)], Camera] = Field(default_factory=dict)
 
@@ -473,6 +489,7 @@ def _section(place: list[str]) -> type[_Section] | None:
         "privacy": Privacy,
         "health": Health,
         "retraining": Retraining,
+        "models": Models,
         "project": Project,
     }
     match place:

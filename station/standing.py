@@ -51,6 +51,8 @@ class Standing:
     allowed_days: float | None
     """What its rhythm allows; None: too few sightings for a rhythm."""
     word: str
+    models: Mapping[str, int] | None = None
+    """How many of its ages each version told."""
     days: tuple[str, ...] = ()
     """The days it was seen on in the window; only of the `SHOWN` seen last."""
     history: tuple[tuple[str, str, str, str], ...] = ()
@@ -104,6 +106,7 @@ def standing(
         overdue_since=rhythm.overdue_since(last_inside, on, pace, days_worked),
         allowed_days=None if pace is None else round(pace.total_seconds() / 86400, 1),
         word=animal.word,
+        models=animal.models,
         days=_dates(np.unique(inside.day)) if shown else (),
         history=tuple(
             (known.on.isoformat(), known.low.isoformat(), known.born.isoformat(), known.high.isoformat())

@@ -140,6 +140,7 @@ class Store:
         row = [card.version, card.to_json(), iso(now)]
         with self.writing() as db:
             db.execute("INSERT OR IGNORE INTO models (version, card, first_used_at) VALUES (?, ?, ?)", row)
+            entries.serve(db, card.version, iso(now))
 
     # One way in
 
@@ -284,7 +285,7 @@ class Store:
         """Commits what became of these frames and what is to be told of them, all in one transaction."""
         at = iso(now)
         with self.writing() as db:
-            after = db.conn.execute("SELECT coalesce(max(id), 0) FROM estimates").fetchone()[0]
+            after = db.conn.execute("SELECT max(coalesce(max(id), 0), 0) FROM estimates").fetchone()[0]
             entries.record(db, outcomes, at)
             if self._herald:
                 self._herald.tell(db, [outcome.frame for outcome in outcomes], after, at)

@@ -63,6 +63,17 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The station went back to the model of before by itself."""
+
+    at: datetime
+    version: str
+    """That is in service since."""
+    instead_of: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """The ledger's part of the station's health."""
 
@@ -81,6 +92,8 @@ class Vitals:
     daemon: Daemon | None
     refused: tuple[tuple[str, str, int], ...]
     """Reason, camera or nothing, and how many messages."""
+    taken_back: TakenBack | None = None
+    """The newest change of the model in service, if it was no person's and went back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +124,18 @@ def vitals(db: Database, now: datetime, places: Sequence[Path] = ()) -> Vitals:
         _runs(db),
         _daemon(db),
         tuple(db.execute("SELECT reason, camera, messages FROM refusals ORDER BY 1, 2").fetchall()),
+        _taken_back(db),
     )
+
+
+def _taken_back(db: Database) -> TakenBack | None:
+    if "promotions" not in db.table_names():  # of an older station
+        return None
+    row = db.execute("""SELECT at, version, previous, why, kind, by, (SELECT max(at) FROM pins) >= at FROM promotions
+        WHERE outcome = 'done' ORDER BY id DESC LIMIT 1""").fetchone()
+    if row is None or row[4] != "rollback" or row[5] not in ("watch", "station") or row[6]:
+        return None
+    return TakenBack(datetime.fromisoformat(row[0]), row[1], row[2] or "none", row[3])
 
 
 def _lane(db: Database, lane: int, places: Sequence[Path]) -> _Lane:

@@ -45,6 +45,7 @@ ROOMS = {
         "station/embeddings.py",
         "training/retraining/ledger.py",
         "station/promotions.py",
+        "station/models.py",
     },
     "usearch": {"station/gallery.py"},
     "sqlite3": {

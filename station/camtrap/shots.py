@@ -25,7 +25,8 @@ SELECT frames.id AS frame, camera, path, file_name, digest, captured_at, coalesc
     estimates.id AS estimate, estimates.model, age_years, sd_years, low_years, high_years, life_stage, estimated_at
 FROM frames LEFT JOIN faces ON faces.frame = frames.id LEFT JOIN estimates ON estimates.face = faces.id
 WHERE outcome = 'observed' AND captured_at IS NOT NULL AND captured_impossible = 0 AND camera = ?
-ORDER BY captured_at, frames.id, number, estimates.id
+ORDER BY captured_at, frames.id, number,
+    (SELECT max(services.id) FROM services WHERE services.model = estimates.model), estimates.id
 """
 
 
@@ -39,7 +40,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One face; `estimates` are rows of the ledger, oldest first."""
+    """One face; `estimates` are rows of the ledger, the one that counts last."""
 
     number: int
     box: tuple[float, float, float, float]

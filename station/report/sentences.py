@@ -119,10 +119,12 @@ def _of_model(of: Census) -> Iterator[str]:
     if len(of.ledger.models) > 1:
         shares = ", ".join(f"{n:,} by {model}" for model, n in of.ledger.models.items())
         yield f"Ages were estimated by more than one model: {shares}."
+    moved = [one.label for one in of.transitions if one.cause == changes.MODEL]
     if of.since and of.model_before != of.ledger.model:
-        moved = [one.label for one in of.transitions if one.cause == changes.MODEL]
         effect = f"it moved {listed(moved)} to another life stage" if moved else "no life stage changed for it"
         yield f"The model changed from {of.model_before or 'none'} to {of.ledger.model or 'none'}: {effect}."
+    elif moved:
+        yield f"The model {of.ledger.model} has looked at older pictures since: {listed(moved)} moved to another stage."
     elif of.ledger.model:
         yield f"Ages by the model {of.ledger.model}; {of.ledger.ages_by}."
 

@@ -121,7 +121,7 @@ def main(count: int, folder: Path) -> None:
     with timed(f"migration of {count} frames"):
         schema.open_database(file).close()
     read = settings.of({"station": {"database": file}})
-    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "none")
+    live = Live(lambda: "tiny-1", "cpu", Meter(), dict, lambda: "none")
     for again in range(3):
         with timed(f"report {again + 1}"):
             found = checkup(read, NOW, live)

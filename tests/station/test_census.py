@@ -142,6 +142,27 @@ def test_a_life_stage_that_changed_is_told_with_its_cause(born_then: date, word:
     assert [(t.id, t.was, t.now, t.cause) for t in found.transitions] == [("bao", "cub", "subadult", cause)]
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "cause"),
+    [
+        ({"m1": 5}, {"m1": 8}, changes.PICTURES),
+        ({"m1": 5}, {"m1": 5, "m2": 1}, changes.MODEL),
+        ({"m1": 3, "m2": 2}, {"m1": 1, "m2": 4}, changes.MODEL),
+        ({"m1": 3, "m2": 2}, {"m1": 3, "m2": 9}, changes.PICTURES),
+    ],
+)
+def test_a_model_that_comes_to_older_pictures_night_by_night_is_the_cause_of_what_it_changes(
+    then: dict[str, int], now: dict[str, int], cause: str
+) -> None:
+    """The model in service is the same on both nights."""
+    in_service = Ledger(model="m2")
+    before = was(
+        taken(animal("bao", 40, born=date(2025, 3, 1), models=then), on=ON - timedelta(days=30), ledger=in_service)
+    )
+    found = taken(animal("bao", 3, 40, born=date(2024, 11, 1), models=now), before=before, ledger=in_service)
+    assert [t.cause for t in found.transitions] == [cause]
+
+
 def test_who_is_no_longer_counted_is_told_with_the_reason() -> None:
     before = was(taken(*(animal(id, 3) for id in ("dead", "far", "same", "others")), on=ON - timedelta(days=2)))
     panda = species.find("giant_panda")

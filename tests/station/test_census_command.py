@@ -82,6 +82,7 @@ def test_it_is_said_where_the_errors_of_another_model_are_taken(ledger: Path, bu
     with sqlite3.connect(ledger) as db:
         db.execute("INSERT INTO models SELECT 'other-2', card, first_used_at FROM models")
         db.execute("UPDATE estimates SET model = 'other-2'")
+        db.execute("INSERT INTO services (model, since) VALUES ('other-2', '2026-06-30T00:00:00+00:00')")
     told = json.loads(census(ledger, "--format", "json", "--model", bundle))
     assert "taken from another model, tiny-1" in told["ledger"]["ages_by"]
 

@@ -20,6 +20,7 @@ from station.mail import Mail, Refusal
 from station.meter import FACES, Histogram, Meter
 from station.metrics import exposition
 from station.store import Store
+from station.succession import Looked
 from station.vitals import vitals
 from tests.benchmarks.health import before_health, fill
 from tests.frames import candidate, observed, take
@@ -164,7 +165,7 @@ def test_what_was_refused_and_what_went_unsent_is_told_with_reason_and_camera(fi
     mail = Mail(store, Herald("hut"))
     for _ in range(2):
         mail.refuse({("too_large", "ridge"): Refusal("t", "d", 3), ("topic", ""): Refusal("u", "d", 1)}, NOW)
-    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "connected", unsent=lambda: 52)
+    live = Live(lambda: "tiny-1", "cpu", Meter(), dict, lambda: "connected", unsent=lambda: 52)
     found = checkup(configured(file, mqtt={"host": "hut"}), NOW, live)
     assert found.health.refused == (Refused("too_large", "ridge", 6), Refused("topic", "", 2))
     told = exposition(found, live).decode()
@@ -174,7 +175,7 @@ def test_what_was_refused_and_what_went_unsent_is_told_with_reason_and_camera(fi
 
 
 def test_what_other_parts_have_found_stands_among_the_problems(file: Path, store: Store) -> None:
-    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "none", lambda: ("the disk is full",))
+    live = Live(lambda: "tiny-1", "cpu", Meter(), dict, lambda: "none", lambda: ("the disk is full",))
     assert list(map(str, checkup(configured(file), NOW, live).health.problems)) == ["the disk is full"]
 
 
@@ -255,7 +256,7 @@ def test_a_broker_that_stays_away_is_a_problem_that_says_why(
     file: Path, store: Store, seconds: float, wanted: list[str]
 ) -> None:
     away = Away(seconds, "the broker refuses the connection: Not authorized")
-    live = Live("tiny-1", "cpu", Meter(), dict, lambda: "not connected", away=lambda: away)
+    live = Live(lambda: "tiny-1", "cpu", Meter(), dict, lambda: "not connected", away=lambda: away)
     health = checkup(configured(file, mqtt={"host": "hut"}, health={"free_mb": 1}), NOW, live).health
     assert abouts(health) == wanted
     assert all("for 20 minutes (the broker refuses the connection: Not authorized)" in p.what for p in health.problems)
@@ -342,14 +343,14 @@ def test_a_database_that_a_clock_ahead_has_blinded_sees_again_when_it_is_brought
 def test_the_meter_says_what_passed_through_it() -> None:
     meter = Meter()
     frame = Frame(1, "ridge", "/p/1.jpg", 1, 1)
-    look = meter.looking(lambda f: Duplicate(f, "x"))
+    look = meter.looking(lambda f: Looked(Duplicate(f, "x"), by=None))  # type: ignore[arg-type]
     read = meter.reading(list)
     assert read([look(frame), look(frame)])
     assert {stage: histogram.count for stage, histogram in meter.stages().items()} == {
         "look": 2, "wait": 2, "device": 1, "record": 0,
     }  # fmt: skip
     assert meter.batches() == Histogram(FACES, (1, *[0] * len(FACES)), 0.0)
-    live = Live("tiny-1", "cpu", meter, dict, lambda: "connected")
+    live = Live(lambda: "tiny-1", "cpu", meter, dict, lambda: "connected")
     assert live.meter.batches().below(0.95) == 1
 
 

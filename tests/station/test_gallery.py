@@ -146,7 +146,7 @@ def test_a_new_version_of_the_embedding_still_knows_the_animals(tmp_path: Path, 
     (tmp_path / "pictures" / "2.jpg").write_bytes(portrait(RED, 2, day(2)))
     scan(configured(tmp_path, other))
     assert len({name for _, name in individuals(tmp_path / "station.db")}) == 1
-    assert rows(tmp_path / "station.db", "SELECT DISTINCT identity FROM embeddings") == [("tiny-2/colour",)]
+    assert rows(tmp_path / "station.db", "SELECT face, identity FROM reembeddings") == [(1, "tiny-2/colour")]
 
 
 def test_a_ledger_of_names_alone_is_looked_at_again_by_the_first_bundle_with_an_identity(

@@ -327,6 +327,6 @@ def test_portraits_are_made_for_the_bundle_in_service(tmp_path: Path, bundle: Pa
     (tmp_path / "pictures" / "a.jpg").write_bytes(picture(100))
     with daemon.composed(read, now) as station:
         station.lister(station.folders["ridge"]).list_all()
-        look = station.look(next(station.store.pending(station.bell)))
+        look = station.look(next(station.store.pending(station.bell))).item
     assert isinstance(look, Portraits)
     assert look.crops.shape == (1, 3, 32, 32)

@@ -40,7 +40,9 @@ def rounds(tmp_path: Path, store: Store) -> Rounds:
             "cameras": {"ridge": {"silent_after_h": 24}},
         }
     )
-    return Rounds(read, store, Live("tiny-1", "cpu", Meter(), dict, lambda: "connected"), Doorbell(), lambda: NOW)
+    return Rounds(
+        read, store, Live(lambda: "tiny-1", "cpu", Meter(), dict, lambda: "connected"), Doorbell(), lambda: NOW
+    )
 
 
 def silent_since(store: Store) -> str | None:

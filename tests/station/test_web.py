@@ -217,7 +217,7 @@ def exported(tmp_path: Path) -> str:
     file = tmp_path / "station.db"
     Store(file, datetime.now(UTC)).__exit__(None, None, None)
     read = settings.of({"station": {"database": file}, "mqtt": {"host": "hut", "spool": tmp_path}})
-    live = Live("tiny-1", "cuda", Meter(), lambda: {"allocated": 1, "total": 2}, lambda: "connected")
+    live = Live(lambda: "tiny-1", "cuda", Meter(), lambda: {"allocated": 1, "total": 2}, lambda: "connected")
     found = checkup(read, datetime.now(UTC), live)
     seen, empty = ("observed", "", "believable", 3), ("rejected", "empty", "", 1)
     frames = (FrameCount("ridge", 0, *seen), FrameCount("ridge", 0, *empty))

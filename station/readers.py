@@ -1,0 +1,107 @@
+"""Bundles made ready to read: loaded, checked, given whom they know, and brought into their fastest form."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from station import individuals, species
+from station.ages import Ages
+from station.bundles import read_card
+from station.flow import Doorbell
+from station.gallery import Recogniser
+from station.prepare import cache_folder
+from station.reembedding import Reembedding
+from station.settings import Settings
+from station.store import Store
+from station.succession import Reader, Recognise
+from station.times import Clock
+
+log = logging.getLogger(__name__)
+
+_WORTH_IT_AFTER_S = 5
+"""A scan of a few pictures ends before, and does not wait for what only the next ones would gain from."""
+_PREPARING_ENDS_S = 10
+"""How long a stop waits for a compiler, which cannot be interrupted."""
+
+
+class Readers:
+    """Makes the readers of one station."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+
+    def reader(self, bundle: Path, ages: Ages, former: Reader | None = None) -> Reader:
+        """Of a loaded bundle, noted in the ledger; who knows the same embedding as the `former` goes on knowing it."""
+        self._store.use_model(ages.card, self._clock())
+        identity = ages.card.identity
+        if former and identity and former.ages.card.identity == identity:
+            return Reader(bundle, ages, former.recognise)
+        return Reader(bundle, ages, self._recognise(ages))
+
+    def load(self, bundle: Path) -> Ages:
+        """Raises `BundleError` or `SpeciesError`."""
+        return loaded(self._settings, bundle)
+
+    def look_again(self, reader: Reader) -> None:
+        """Lets a reader know the animals whose faces another one has read meanwhile."""
+        if isinstance(reader.recognise, Recogniser):
+            self._reembed(reader.ages)
+            reader.recognise.refresh()
+
+    def _recognise(self, ages: Ages) -> Recognise:
+        """By people's word and the bundle's embedding; by the word alone where it has none."""
+        identity = ages.card.identity
+        if identity is None:
+            return lambda outcomes: [individuals.recognise(outcome) for outcome in outcomes]
+        self._reembed(ages)
+        kind = species.chosen(self._settings.station.species, ages.card.species)
+        return Recogniser(self._store, identity, kind.name if kind else ages.card.species)
+
+    def _reembed(self, ages: Ages) -> None:
+        pixels = int(self._settings.line.max_megapixels * 1e6)
+        if ages.card.identity:
+            Reembedding(self._store, self._settings.station.database, ages, ages.card.identity, pixels).run()
+
+
+def loaded(settings: Settings, bundle: Path) -> Ages:
+    """A bundle on the station's device, checked.  Raises `BundleError` or `SpeciesError`."""
+    how = settings.line
+    kind = species.chosen(settings.station.species, read_card(bundle).species)
+    return Ages(bundle, how.device, kind, how.batch_faces)
+
+
+def prepare(ages: Ages, stopped: Callable[[], bool], worth_it: Callable[[], bool] = lambda: True) -> None:
+    """Looks for the fastest form of a model that reads already."""
+    cache = cache_folder(os.environ)
+    if not ages.recall(cache) and worth_it():
+        ages.prepare(cache, stopped)
+    log.info("%s runs %s", ages.device, ages.choice)
+
+
+@contextmanager
+def prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
+    """The same beside the block, which does not wait for it."""
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            prepare(ages, ended.is_set, lambda: not ended.wait(_WORTH_IT_AFTER_S))
+        except BaseException as error:  # noqa: BLE001  carried to the Line
+            bell.fail(error)
+
+    thread = threading.Thread(target=run, name="prepare", daemon=True)
+    if program == "fastest":
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if program == "fastest":
+            thread.join(_PREPARING_ENDS_S)
