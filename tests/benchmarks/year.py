@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -79,6 +80,8 @@ class Year:
     def live(self, until: int) -> None:
         """The months that were not lived yet."""
         if not self._file.is_file():
+            if self.camp.config.is_file():  # cut off before its first month
+                shutil.rmtree(self.camp.folder)
             few = reserve(2000 + self.seed, FIRST_ON, START, youngest_years=4, oldest_years=26).animals
             self.camp.found(few, START, FIRST_PICTURES, **SETTINGS)
             self.done = [Month(0, "first", self._error(), 0, False, False, "the first model", None)]
