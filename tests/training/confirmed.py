@@ -34,6 +34,7 @@ species = "giant_panda"
 [line]
 device = "cpu"
 program = "exported"
+batch_faces = 8
 
 [cameras.ridge]
 folder = "ridge"
@@ -77,7 +78,7 @@ class Camp:
         for animal in animals:
             for day in days:
                 if animal.age_years(day) > 0.15:
-                    moment = noon(day).astimezone(ZONE) + timedelta(minutes=int(rng.integers(0, 400)))
+                    moment = some_time(day, rng)
                     file = self.folder / "ridge" / animal.name / f"{day}.jpg"
                     file.parent.mkdir(exist_ok=True)
                     file.write_bytes(photograph(animal, moment, rng, SIZE_PX))
@@ -102,12 +103,17 @@ def labelled(animals: Sequence[Animal], on: date, per_animal: int, folder: Path)
     folder.mkdir()
     for animal in animals:
         for number in range(per_animal):
-            moment = noon(on - timedelta(days=30 * number + 1)).astimezone(ZONE)
+            moment = some_time(on - timedelta(days=30 * number + 1), rng)
             name = f"{animal.name}_{number}.jpg"
             (folder / name).write_bytes(photograph(animal, moment, rng, SIZE_PX))
             lines.append(f"{name},{animal.name},{animal.born_on},{moment.isoformat()}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / "manifest.csv"
+
+
+def some_time(day: date, rng: np.random.Generator) -> datetime:
+    """By day or by night."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE) + timedelta(minutes=int(rng.integers(0, 24 * 60)))
 
 
 def noon(day: date) -> datetime:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ START = date(2026, 1, 1)
 END = START + timedelta(days=60)
 NOW = noon(END)
 ANIMALS = reserve(3, 24, START, youngest_years=1, oldest_years=20).animals
-ASKED = {
+ASKED: dict[str, Any] = {
     "holdout": 0.4,
     "holdout_days": 30,
     "least_faces": 10,
