@@ -109,7 +109,8 @@ def compared(bench: Bench, scans: Scans, rounds: int) -> dict[str, float | str]:
     looked = len(bench.looked(Picture(bench.files[0].read_bytes())))
     finder, *gate = bench.finder.programs
     programs = {"finder": (finder, frames * looked, VIEWS_BATCH), "ages": (bench.ages, faces, AGES_BATCH)}
-    programs |= {"gate": (each, faces, AGES_BATCH) for each in gate}
+    if gate:
+        programs["gate"] = (gate[0], faces, AGES_BATCH)
     works = {name: partial(bench.run, *how) for name, how in programs.items() if how[1]}
     rates = in_turns({"decode": bench.decoded, **works, "scan": scans}, rounds)
     wanted = {"decode": frames} | {name: programs[name][1] for name in works}
