@@ -45,7 +45,7 @@ class Quality:
     @property
     def score(self) -> float:
         """0 to 1: of the measure that is worst."""
-        return min(min(1.0, max(0.0, getattr(self, name) / good)) for name, good in GOOD.items())
+        return min(min(1.0, max(0.0, float(getattr(self, name)) / good)) for name, good in GOOD.items())
 
     def flaw(self, limits: Mapping[str, float]) -> Flaw | None:
         """The first reason why it cannot be used; `limits` go before the station's own."""

@@ -41,7 +41,7 @@ def efforts(db: Database, frames: Frames, faces: Faces, window: Window, names: M
 def _of_the_species(faces: Faces) -> Integers:
     """The frames of the faces, but for those that are of something else."""
     foreign = faces.reasons.index(Flaw.OTHER_SPECIES) if Flaw.OTHER_SPECIES in faces.reasons else len(faces.reasons)
-    return faces.frame[faces.unusable != foreign]
+    return np.asarray(faces.frame[faces.unusable != foreign], np.int64)
 
 
 def _runs(db: Database) -> list[Span]:

@@ -11,7 +11,7 @@ import pytest
 
 from station import daemon, history, settings
 from station.domain import Flaw
-from station.population import Reading, read
+from station.population import Population, Reading, read
 from station.response import Response
 from station.species import find
 from station.store import Store
@@ -68,6 +68,13 @@ def faces(scanned: Path) -> dict[str, list[str | None]]:
     return told
 
 
+def population(scanned: Path) -> Population:
+    species = find("giant_panda")
+    assert species
+    with history.reading(scanned / "s.db") as db:
+        return read(db, Reading(date(2026, 6, 1), UTC, species, Response.plain(1.0, 1.0), 365))
+
+
 def test_every_face_that_was_found_is_kept_with_the_reason_why_it_cannot_be_used(scanned: Path) -> None:
     assert faces(scanned) == {
         "both.jpg": [None, Flaw.OTHER_SPECIES],
@@ -96,17 +103,12 @@ def test_nobody_is_recognised_by_the_others(scanned: Path) -> None:
 
 
 def test_the_census_counts_them_by_reason(scanned: Path) -> None:
-    species = find("giant_panda")
-    asked = Reading(date(2026, 6, 1), UTC, species, Response.plain(1.0, 1.0), 365)
-    with history.reading(scanned / "s.db") as db:
-        unusable = read(db, asked).ledger.unusable
+    unusable = population(scanned).ledger.unusable
     assert unusable == {"faces: not of the species": 2, "faces: too small": 1}
 
 
 def test_another_species_is_no_detection_of_a_camera(scanned: Path) -> None:
-    asked = Reading(date(2026, 6, 1), UTC, find("giant_panda"), Response.plain(1.0, 1.0), 365)
-    with history.reading(scanned / "s.db") as db:
-        [effort] = read(db, asked).efforts
+    [effort] = population(scanned).efforts
     assert (effort.images, effort.detections) == (5, 3)
 
 
