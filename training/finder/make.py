@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from tqdm import tqdm
 
 from station import bundles
 from station.bundles import CARD, FOR_PEOPLE, Figure
@@ -49,6 +50,8 @@ class Recipe:
     course: Course = field(default_factory=Course)
     eye: Eye = field(default_factory=Eye)
     device: str = "auto"
+    levels: int = 3
+    """How many of the backbone's maps are looked at, from the coarsest: strides 32, 16 and 8."""
     gated: bool = True
     """With a species gate, where there is one."""
 
@@ -91,46 +94,57 @@ def make(
 
 def fit(known: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say) -> Fitted:
     """One detector a fold, to be judged by it, and one on everything."""
-    detector = _fresh(recipe)
-    lesson = _lesson(known, pasted, recipe, detector, device, say)
-    paths, judged = [], []
-    for fold in range(known.folds):
-        say(f"fitting for fold {fold + 1} of {known.folds}")
-        own = learnt(_fresh(recipe), lesson, lesson.rows_without(fold), recipe.course, device)
-        frames_ = [frame for frame in known.all if frame.fold == fold]
-        for frame, one in _judged(FinderProgram(own), frames_, recipe.eye, device):
-            paths.append(frame.path)
-            judged.append(one)
+    lesson = _lesson(known, pasted, recipe, device, say)
+    judged = _crossed(lesson, known, recipe, device, say)
     say("fitting on all folds")
-    final = learnt(detector, lesson, lesson.rows_without(NO_FOLD), recipe.course, device)
-    return Fitted(final, paths, judged)
+    final = learnt(_fresh(recipe), lesson, lesson.rows_without(NO_FOLD), recipe.course, device)
+    return Fitted(final, [path for path, _ in judged], [one for _, one in judged])
+
+
+def crossed(
+    known: Frames, judging: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say
+) -> list[tuple[Path, Judged]]:
+    """What finders fitted on the other folds of `known` say of each frame of `judging`, whose folds are the same."""
+    return _crossed(_lesson(known, pasted, recipe, device, say), judging, recipe, device, say)
+
+
+def _crossed(
+    lesson: Lesson, judging: Frames, recipe: Recipe, device: torch.device, say: Say
+) -> list[tuple[Path, Judged]]:
+    judged = []
+    for fold in range(judging.folds):
+        say(f"fitting for fold {fold + 1} of {judging.folds}")
+        own = learnt(_fresh(recipe), lesson, lesson.rows_without(fold), recipe.course, device)
+        judged += _judged(own, [frame for frame in judging.all if frame.fold == fold], recipe.eye, device)
+    return judged
 
 
 def _fresh(recipe: Recipe) -> Detector:
     torch.manual_seed(recipe.course.seed)
-    return Detector(recipe.network.build())
+    return Detector(recipe.network.build(), recipe.levels)
 
 
-def _lesson(
-    known: Frames, pasted: Sequence[Path], recipe: Recipe, detector: Detector, device: torch.device, say: Say
-) -> Lesson:
+def _lesson(known: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say) -> Lesson:
     decoded = sources.load(known.all, say)
     lesson = prepared(stocks(decoded, sources.crops(pasted, say), known.folds), recipe.plenty)
-    return looked_at(lesson, detector, device)
+    return looked_at(lesson, _fresh(recipe), device)
 
 
 def _judged(
-    program: nn.Module, some: Sequence[LabelledFrame], eye: Eye, device: torch.device
-) -> list[tuple[LabelledFrame, Judged]]:
+    detector: Detector, some: Sequence[LabelledFrame], eye: Eye, device: torch.device
+) -> list[tuple[Path, Judged]]:
     """Frames that can be read, as in service."""
+    form = copy.deepcopy(detector)
+    form.backbone = detector.backbone.served()
+    program = FinderProgram(form)
     answers = []
-    for frame in some:
+    for frame in tqdm(some, "judging", unit="frame", disable=None):
         try:
             seen = sight(frame.path, eye)
         except (BadPicture, OSError):
             continue  # it was named when the scenes were made
         boxes, scores = found(program, [seen], eye, device)[0]
-        answers.append((frame, Judged(truth(frame, seen.width_px, seen.height_px), boxes, scores, frame.fold)))
+        answers.append((frame.path, Judged(truth(frame, seen.width_px, seen.height_px), boxes, scores, frame.fold)))
     return answers
 
 
