@@ -33,6 +33,7 @@ from training.finder.make import Recipe
 
 _WANTED = Wanted("fold", {"quality": frozenset({"toy"})})
 _STATIONS = ("raw_images", "sample_images_species_tag", "full_size_for_ocr")
+_PEOPLE = ("fgnet", "chimpanzees")
 VARIANTS = ("all", "plain", "no-crops", "no-empty", "no-people", "one-scale", "unfrozen")
 
 
@@ -93,10 +94,13 @@ def of_variant(known: Frames, args: argparse.Namespace, variant: str) -> dict[st
     if variant == "unfrozen":
         recipe = replace(recipe, course=replace(recipe.course, unfrozen_epochs=1))
     if variant in ("no-empty", "no-people"):
-        dropped = ("camera_traps", "fgnet", "chimpanzees") if variant == "no-empty" else ("fgnet", "chimpanzees")
-        fitted_on = replace(known, all=tuple(f for f in known.all if not any(name in f.path.parts for name in dropped)))
-    fitted = make.crossed(fitted_on, known, crops, recipe, torch.device("cpu"), _say)
-    return report(fitted, known.folds)
+        fitted_on = _without(known, *_PEOPLE, *(["camera_traps"] if variant == "no-empty" else []))
+    judging = known if variant == "all" else _without(known, *_PEOPLE)  # the variants are there for the difference
+    return report(make.crossed(fitted_on, judging, crops, recipe, torch.device("cpu"), _say), known.folds)
+
+
+def _without(known: Frames, *folders: str) -> Frames:
+    return replace(known, all=tuple(f for f in known.all if not any(name in f.path.parts for name in folders)))
 
 
 def report(judged: Sequence[tuple[Path, Judged]], folds: int) -> dict[str, object]:

@@ -1,0 +1,56 @@
+"""The species gate: a panda's face passes, another animal's does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from station.domain import WHOLE, Pixels
+from station.finder_card import GATE
+from station.pictures import Picture
+from tests.conftest import DATA
+from training.finder import export, gate
+from training.finder.gate import GateProgram
+
+
+@pytest.fixture(scope="module")
+def pandas() -> tuple[GateProgram, int]:
+    made = gate.gate_for("giant_panda")
+    assert made is not None
+    return made
+
+
+def faces(folder: str, count: int, side: int) -> Pixels:
+    """Of the shared pictures; the test is skipped where they are missing."""
+    files = sorted((DATA / folder / "images").glob("*"))
+    if not files:
+        pytest.skip(f"{DATA / folder} is missing")
+    some = files[:: len(files) // count][:count]
+    return np.concatenate([Picture(file.read_bytes()).crops([WHOLE], side) for file in some])
+
+
+def test_pandas_pass_and_chimpanzees_do_not(pandas: tuple[GateProgram, int]) -> None:
+    program, side = pandas
+    asked = gate.described("giant_panda", side, np.ones(1, np.float32))
+    assert gate.sureness(program, faces("panda_faces", 6, side)).min() >= asked.least
+    assert gate.sureness(program, faces("chimpanzees", 6, side)).max() < asked.least
+
+
+def test_a_species_that_imagenet_does_not_know_has_no_gate() -> None:
+    assert gate.gate_for("snow_vole") is None
+
+
+@pytest.mark.parametrize(("known", "least"), [(0.9, 0.1), (0.05, 0.05)])
+def test_the_limit_lets_known_faces_pass_and_asks_little_of_others(known: float, least: float) -> None:
+    assert gate.described("giant_panda", 224, np.full(50, known, np.float32)).least == pytest.approx(least)
+
+
+def test_the_gate_travels_as_a_program_for_any_number_of_faces(pandas: tuple[GateProgram, int], tmp_path: Path) -> None:
+    program, side = pandas
+    crops = np.zeros((2, 3, side, side), np.uint8)
+    export.write_gate(tmp_path, program, crops, side)
+    again = torch.export.load(tmp_path / GATE).module()
+    assert again(torch.zeros(5, 3, side, side, dtype=torch.uint8)).shape == (5,)
