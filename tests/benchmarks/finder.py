@@ -6,7 +6,7 @@ Frames of pandas with marked heads stand in the folds of their table, plush toys
 panda, people's portraits and chimpanzees are dealt over the same folds by camera, station or person.  Every frame is
 judged by a finder that was fitted on the other folds, at a threshold that the other folds chose.  Variants: all (as
 shipped), plain (no looks of camera traps), no-crops, no-empty (no pictures without pandas), no-people, one-scale,
-unfrozen.
+no-gate, one-view (no tiles), unfrozen.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from station.views import Looking
 from training.finder import frames, judge, make
 from training.finder.frames import Frames, Wanted
 from training.finder.judge import Judged
@@ -34,7 +35,7 @@ from training.finder.make import Recipe
 _WANTED = Wanted("fold", {"quality": frozenset({"toy"})})
 _STATIONS = ("raw_images", "sample_images_species_tag", "full_size_for_ocr")
 _PEOPLE = ("fgnet", "chimpanzees")
-VARIANTS = ("all", "plain", "no-crops", "no-empty", "no-people", "one-scale", "unfrozen")
+VARIANTS = ("all", "plain", "no-crops", "no-empty", "no-people", "one-scale", "no-gate", "one-view", "unfrozen")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -82,7 +83,7 @@ def _write(file: Path, rows: Sequence[tuple[Path, str]]) -> None:
 
 def of_variant(known: Frames, args: argparse.Namespace, variant: str) -> dict[str, object]:
     """Its figures; the frames that judge are the same for all."""
-    recipe = Recipe("giant_panda", plenty=Plenty(scenes=args.scenes), course=Course(epochs=args.epochs), gated=False)
+    recipe = Recipe("giant_panda", plenty=Plenty(scenes=args.scenes), course=Course(epochs=args.epochs))
     crops = [args.data / "panda_faces" / row["path"] for row in _rows(args.data / "panda_faces")]
     fitted_on = known
     if variant == "plain":
@@ -91,6 +92,10 @@ def of_variant(known: Frames, args: argparse.Namespace, variant: str) -> dict[st
         crops = []
     if variant == "one-scale":
         recipe = replace(recipe, levels=1)
+    if variant == "no-gate":
+        recipe = replace(recipe, gated=False)
+    if variant == "one-view":
+        recipe = replace(recipe, eye=replace(recipe.eye, looking=Looking(1.0)))
     if variant == "unfrozen":
         recipe = replace(recipe, course=replace(recipe.course, unfrozen_epochs=1))
     if variant in ("no-empty", "no-people"):

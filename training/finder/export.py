@@ -55,9 +55,9 @@ def check(folder: Path) -> None:
             raise BundleError(f"the exported program differs from its source by {off:g}: it is not written")
 
 
-def write_gate(folder: Path, program: GateProgram, crops: Pixels, input_px: int) -> None:
+def write_gate(folder: Path, program: GateProgram, crops: Pixels) -> None:
     """Writes the gate's program; raises `BundleError` where it differs from its source."""
-    save_program(program, folder / GATE, input_px)
+    save_program(program, folder / GATE, crops.shape[-1])
     again: nn.Module = torch.export.load(folder / GATE).module()
     with torch.inference_mode():
         inputs = torch.from_numpy(crops)

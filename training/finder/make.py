@@ -16,14 +16,15 @@ from tqdm import tqdm
 from station import bundles
 from station.bundles import CARD, FOR_PEOPLE, Figure
 from station.domain import Floats, Pixels
-from station.finder_card import FinderCard, Gate
-from station.pictures import BadPicture
+from station.finder_card import FinderCard
+from station.pictures import BadPicture, Picture
 from training import manifest
 from training.bench import Source as NetworkSource
 from training.bench import device as find_device
 from training.crew import ALONE
 from training.finder import export, frames, gate, judge, misses, sources
 from training.finder.frames import Frames, LabelledFrame, Wanted
+from training.finder.gate import Asking
 from training.finder.judge import Judged
 from training.finder.learn import Course, learnt
 from training.finder.lesson import NO_FOLD, Lesson, Plenty, looked_at, prepared, stocks
@@ -86,16 +87,18 @@ def make(
     with bundles.writing(out) as folder:
         known = frames.read(files, without, recipe.wanted)
         pasted = [row.path for one in manifest.read(crops, required=("path",)) for row in one.rows]
-        device = find_device(recipe.device, ALONE)
-        fitted = fit(known, pasted, recipe, device, say)
-        card = write(folder, fitted, known, recipe, now)
+        asking = gate_of(known, recipe)
+        fitted = fit(known, pasted, recipe, find_device(recipe.device, ALONE), say, asking)
+        card = write(folder, fitted, known, recipe, now, asking)
     return Made(card, len(fitted.paths), sum(len(one.truth) for one in fitted.judged), known.left_out)
 
 
-def fit(known: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say) -> Fitted:
+def fit(
+    known: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say, asking: Asking | None = None
+) -> Fitted:
     """One detector a fold, to be judged by it, and one on everything."""
     lesson = _lesson(known, pasted, recipe, device, say)
-    judged = _crossed(lesson, known, recipe, device, say)
+    judged = _crossed(lesson, known, recipe, device, say, asking)
     say("fitting on all folds")
     final = learnt(_fresh(recipe), lesson, lesson.rows_without(NO_FOLD), recipe.course, device)
     return Fitted(final, [path for path, _ in judged], [one for _, one in judged])
@@ -105,17 +108,18 @@ def crossed(
     known: Frames, judging: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch.device, say: Say
 ) -> list[tuple[Path, Judged]]:
     """What finders fitted on the other folds of `known` say of each frame of `judging`, whose folds are the same."""
-    return _crossed(_lesson(known, pasted, recipe, device, say), judging, recipe, device, say)
+    lesson = _lesson(known, pasted, recipe, device, say)
+    return _crossed(lesson, judging, recipe, device, say, gate_of(known, recipe))
 
 
 def _crossed(
-    lesson: Lesson, judging: Frames, recipe: Recipe, device: torch.device, say: Say
+    lesson: Lesson, judging: Frames, recipe: Recipe, device: torch.device, say: Say, asking: Asking | None
 ) -> list[tuple[Path, Judged]]:
     judged = []
     for fold in range(judging.folds):
         say(f"fitting for fold {fold + 1} of {judging.folds}")
         own = learnt(_fresh(recipe), lesson, lesson.rows_without(fold), recipe.course, device)
-        judged += _judged(own, [frame for frame in judging.all if frame.fold == fold], recipe.eye, device)
+        judged += judged_by(own, [frame for frame in judging.all if frame.fold == fold], recipe.eye, device, asking)
     return judged
 
 
@@ -130,8 +134,8 @@ def _lesson(known: Frames, pasted: Sequence[Path], recipe: Recipe, device: torch
     return looked_at(lesson, _fresh(recipe), device)
 
 
-def _judged(
-    detector: Detector, some: Sequence[LabelledFrame], eye: Eye, device: torch.device
+def judged_by(
+    detector: Detector, some: Sequence[LabelledFrame], eye: Eye, device: torch.device, asking: Asking | None
 ) -> list[tuple[Path, Judged]]:
     """Frames that can be read, as in service."""
     form = copy.deepcopy(detector)
@@ -144,21 +148,27 @@ def _judged(
         except (BadPicture, OSError):
             continue  # it was named when the scenes were made
         boxes, scores = found(program, [seen], eye, device)[0]
-        answers.append((frame.path, Judged(truth(frame, seen.width_px, seen.height_px), boxes, scores, frame.fold)))
+        if asking:
+            boxes, scores = asking.left(seen.picture, boxes, scores)
+        answers.append((frame.path, Judged(truth(frame, seen.picture), boxes, scores, frame.fold)))
     return answers
 
 
-def truth(frame: LabelledFrame, width_px: int, height_px: int) -> Floats:
+def truth(frame: LabelledFrame, picture: Picture) -> Floats:
     """Its marked boxes in fractions, n x 4."""
-    rows = [[box.x / width_px, box.y / height_px, box.width / width_px, box.height / height_px] for box in frame.boxes]
+    width, height = picture.width, picture.height
+    rows = [[box.x / width, box.y / height, box.width / width, box.height / height] for box in frame.boxes]
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-def write(folder: Path, fitted: Fitted, known: Frames, recipe: Recipe, now: datetime) -> FinderCard:
+def write(
+    folder: Path, fitted: Fitted, known: Frames, recipe: Recipe, now: datetime, asking: Asking | None
+) -> FinderCard:
     """All files of the bundle."""
     digest = export.write(folder, fitted.detector, _examples(known, recipe.eye))
     name = f"{recipe.species or 'any'}-finder-{recipe.network.backbone}"
-    asked = _gate(folder, known, recipe)
+    if asking:
+        export.write_gate(folder, asking.program, np.zeros((1, 3, asking.input_px, asking.input_px), np.uint8))
     card = FinderCard(
         version=f"{name}-{now:%Y%m%d}-{digest[:8]}",
         architecture=f"centre points on {fitted.detector.backbone.name}",
@@ -171,7 +181,7 @@ def write(folder: Path, fitted: Fitted, known: Frames, recipe: Recipe, now: date
         metrics=_metrics(fitted.judged, known.folds),
         created_at=now.isoformat(timespec="seconds"),
         libraries={library: metadata.version(library) for library in _LIBRARIES},
-        gate=asked,
+        gate=gate.described(recipe.species, asking.input_px, asking.least) if asking else None,
     )
     thresholds = judge.nested_thresholds(fitted.judged, known.folds)
     bad = misses.worst(fitted.paths, fitted.judged, thresholds, _SHOWN)
@@ -198,17 +208,16 @@ def _examples(known: Frames, eye: Eye) -> Pixels:
     return np.stack(cut)
 
 
-def _gate(folder: Path, known: Frames, recipe: Recipe) -> Gate | None:
+def gate_of(known: Frames, recipe: Recipe) -> Asking | None:
+    """The species gate, with a limit that lets the marked faces through; None: there is none, or none is wanted."""
     asked = gate.gate_for(recipe.species) if recipe.gated else None
     if asked is None:
         return None
     program, side = asked
-    crops = []
+    crops = [np.empty((0, 3, side, side), np.uint8)]
     for frame in known.all:
         try:
             crops.append(gate.crops_of(frame, side))
         except (BadPicture, OSError):
-            continue
-    every = np.concatenate(crops)
-    export.write_gate(folder, program, every[:2], side)
-    return gate.described(recipe.species, side, gate.sureness(program, every))
+            continue  # it is named when the scenes are made
+    return Asking(program, side, gate.least_of(gate.sureness(program, np.concatenate(crops))))

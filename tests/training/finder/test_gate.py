@@ -10,10 +10,10 @@ import torch
 
 from station.domain import WHOLE, Pixels
 from station.finder_card import GATE
-from station.pictures import Picture
+from station.pictures import Picture, save_jpeg
 from tests.conftest import DATA
 from training.finder import export, gate
-from training.finder.gate import GateProgram
+from training.finder.gate import Asking, GateProgram
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def faces(folder: str, count: int, side: int) -> Pixels:
 
 def test_pandas_pass_and_chimpanzees_do_not(pandas: tuple[GateProgram, int]) -> None:
     program, side = pandas
-    asked = gate.described("giant_panda", side, np.ones(1, np.float32))
-    assert gate.sureness(program, faces("panda_faces", 6, side)).min() >= asked.least
-    assert gate.sureness(program, faces("chimpanzees", 6, side)).max() < asked.least
+    least = gate.least_of(np.ones(1, np.float32))
+    assert gate.sureness(program, faces("panda_faces", 6, side)).min() >= least
+    assert gate.sureness(program, faces("chimpanzees", 6, side)).max() < least
 
 
 def test_a_species_that_imagenet_does_not_know_has_no_gate() -> None:
@@ -45,12 +45,21 @@ def test_a_species_that_imagenet_does_not_know_has_no_gate() -> None:
 
 @pytest.mark.parametrize(("known", "least"), [(0.9, 0.1), (0.05, 0.05)])
 def test_the_limit_lets_known_faces_pass_and_asks_little_of_others(known: float, least: float) -> None:
-    assert gate.described("giant_panda", 224, np.full(50, known, np.float32)).least == pytest.approx(least)
+    assert gate.least_of(np.full(50, known, np.float32)) == pytest.approx(least)
 
 
 def test_the_gate_travels_as_a_program_for_any_number_of_faces(pandas: tuple[GateProgram, int], tmp_path: Path) -> None:
     program, side = pandas
     crops = np.zeros((2, 3, side, side), np.uint8)
-    export.write_gate(tmp_path, program, crops, side)
+    export.write_gate(tmp_path, program, crops)
     again = torch.export.load(tmp_path / GATE).module()
     assert again(torch.zeros(5, 3, side, side, dtype=torch.uint8)).shape == (5,)
+
+
+def test_of_found_boxes_those_of_another_species_are_left_out(pandas: tuple[GateProgram, int]) -> None:
+    grey = Picture(save_jpeg(np.full((64, 64, 3), 127, np.uint8)))
+    boxes, scores = np.array([[0.1, 0.1, 0.5, 0.5]], np.float32), np.array([0.9], np.float32)
+    kept, _ = Asking(*pandas, least=0.1).left(grey, boxes, scores)
+    assert len(kept) == 0
+    kept, sure = Asking(*pandas, least=0.0).left(grey, boxes, scores)
+    assert sure.tolist() == pytest.approx([0.9])
