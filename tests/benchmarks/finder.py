@@ -1,12 +1,12 @@
 """A panda face finder judged on frames it was not fitted on, and what each kind of help gives.
 
-python -m tests.benchmarks.finder SHARED_DATA out.json [VARIANT ...] [--scenes N] [--epochs N]
+python -m tests.benchmarks.finder SHARED_DATA out.json [VARIANT ...] [--scenes N] [--epochs N] [--least-face-px N]
 
 Frames of pandas with marked heads stand in the folds of their table, plush toys left out; camera-trap frames without a
 panda, people's portraits and chimpanzees are dealt over the same folds by camera, station or person.  Every frame is
 judged by a finder that was fitted on the other folds, at a threshold that the other folds chose.  Variants: all (as
 shipped), plain (no looks of camera traps), no-crops, no-empty (no pictures without pandas), no-people, one-scale,
-no-gate, one-view (no tiles), unfrozen.
+no-gate, unfrozen.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from training.finder.learn import Course
 from training.finder.lesson import Plenty
 from training.finder.looks import NO_LOOKS
 from training.finder.make import Recipe
+from training.finder.seeing import Eye
 
 _WANTED = Wanted("fold", {"quality": frozenset({"toy"})})
 _STATIONS = ("raw_images", "sample_images_species_tag", "full_size_for_ocr")
 _PEOPLE = ("fgnet", "chimpanzees")
-VARIANTS = ("all", "plain", "no-crops", "no-empty", "no-people", "one-scale", "no-gate", "one-view", "unfrozen")
+VARIANTS = ("all", "plain", "no-crops", "no-empty", "no-people", "one-scale", "no-gate", "unfrozen")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -83,7 +84,8 @@ def _write(file: Path, rows: Sequence[tuple[Path, str]]) -> None:
 
 def of_variant(known: Frames, args: argparse.Namespace, variant: str) -> dict[str, object]:
     """Its figures; the frames that judge are the same for all."""
-    recipe = Recipe("giant_panda", plenty=Plenty(scenes=args.scenes), course=Course(epochs=args.epochs))
+    eye = Eye(looking=Looking(args.least_face_px))
+    recipe = Recipe("giant_panda", plenty=Plenty(scenes=args.scenes), course=Course(epochs=args.epochs), eye=eye)
     crops = [args.data / "panda_faces" / row["path"] for row in _rows(args.data / "panda_faces")]
     fitted_on = known
     if variant == "plain":
@@ -94,8 +96,6 @@ def of_variant(known: Frames, args: argparse.Namespace, variant: str) -> dict[st
         recipe = replace(recipe, levels=1)
     if variant == "no-gate":
         recipe = replace(recipe, gated=False)
-    if variant == "one-view":
-        recipe = replace(recipe, eye=replace(recipe.eye, looking=Looking(1.0)))
     if variant == "unfrozen":
         recipe = replace(recipe, course=replace(recipe.course, unfrozen_epochs=1))
     if variant in ("no-empty", "no-people"):
@@ -137,4 +137,5 @@ if __name__ == "__main__":
     arguments.add_argument("variants", nargs="*", choices=[*VARIANTS, []])
     arguments.add_argument("--scenes", type=int, default=2000)
     arguments.add_argument("--epochs", type=int, default=6)
+    arguments.add_argument("--least-face-px", type=float, default=Eye().looking.least_face_px)
     main(arguments.parse_args())

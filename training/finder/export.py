@@ -56,11 +56,18 @@ def check(folder: Path) -> None:
 
 
 def write_gate(folder: Path, program: GateProgram, crops: Pixels) -> None:
-    """Writes the gate's program; raises `BundleError` where it differs from its source."""
+    """Writes the gate's program and its golden outputs beside the finder's, which are there already.
+
+    Raises `BundleError` where it differs from its source.
+    """
     save_program(program, folder / GATE, crops.shape[-1])
     again: nn.Module = torch.export.load(folder / GATE).module()
     with torch.inference_mode():
         inputs = torch.from_numpy(crops)
-        off = float((again(inputs) - program(inputs)).abs().max())
+        wanted = program(inputs)
+        off = float((again(inputs) - wanted).abs().max())
     if not off <= TOLERANCE:
         raise BundleError(f"the exported gate differs from its source by {off:g}: it is not written")
+    with np.load(folder / GOLDEN) as golden:
+        kept = {name: golden[name] for name in golden.files}
+    np.savez(folder / GOLDEN, **kept, gate_inputs=crops, gate=wanted.numpy())

@@ -91,6 +91,8 @@ class Asking:
     program: GateProgram
     input_px: int
     least: float
+    examples: Pixels
+    """Some faces of the species, uint8 n x 3 x G x G."""
 
     def left(self, picture: Picture, boxes: Floats, scores: Floats) -> tuple[Floats, Floats]:
         """Of n x 4 and n; what is hardly a face at all is not asked about, and left out.  Raises `BadPicture`."""

@@ -168,7 +168,7 @@ def write(
     digest = export.write(folder, fitted.detector, _examples(known, recipe.eye))
     name = f"{recipe.species or 'any'}-finder-{recipe.network.backbone}"
     if asking:
-        export.write_gate(folder, asking.program, np.zeros((1, 3, asking.input_px, asking.input_px), np.uint8))
+        export.write_gate(folder, asking.program, asking.examples)
     card = FinderCard(
         version=f"{name}-{now:%Y%m%d}-{digest[:8]}",
         architecture=f"centre points on {fitted.detector.backbone.name}",
@@ -214,10 +214,11 @@ def gate_of(known: Frames, recipe: Recipe) -> Asking | None:
     if asked is None:
         return None
     program, side = asked
-    crops = [np.empty((0, 3, side, side), np.uint8)]
+    crops: list[Pixels] = []
     for frame in known.all:
         try:
             crops.append(gate.crops_of(frame, side))
         except (BadPicture, OSError):
             continue  # it is named when the scenes are made
-    return Asking(program, side, gate.least_of(gate.sureness(program, np.concatenate(crops))))
+    every = np.concatenate(crops)
+    return Asking(program, side, gate.least_of(gate.sureness(program, every)), every[:_GOLDEN])

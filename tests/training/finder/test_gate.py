@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from station.bundles import GOLDEN
 from station.domain import WHOLE, Pixels
 from station.finder_card import GATE
 from station.pictures import Picture, save_jpeg
 from tests.conftest import DATA
 from training.finder import export, gate
 from training.finder.gate import Asking, GateProgram
+
+NOTHING = np.empty((0, 3, 1, 1), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +54,18 @@ def test_the_limit_lets_known_faces_pass_and_asks_little_of_others(known: float,
 def test_the_gate_travels_as_a_program_for_any_number_of_faces(pandas: tuple[GateProgram, int], tmp_path: Path) -> None:
     program, side = pandas
     crops = np.zeros((2, 3, side, side), np.uint8)
+    np.savez(tmp_path / GOLDEN, inputs=crops)
     export.write_gate(tmp_path, program, crops)
     again = torch.export.load(tmp_path / GATE).module()
     assert again(torch.zeros(5, 3, side, side, dtype=torch.uint8)).shape == (5,)
+    with np.load(tmp_path / GOLDEN) as golden:
+        assert set(golden.files) == {"inputs", "gate_inputs", "gate"}
 
 
 def test_of_found_boxes_those_of_another_species_are_left_out(pandas: tuple[GateProgram, int]) -> None:
     grey = Picture(save_jpeg(np.full((64, 64, 3), 127, np.uint8)))
     boxes, scores = np.array([[0.1, 0.1, 0.5, 0.5]], np.float32), np.array([0.9], np.float32)
-    kept, _ = Asking(*pandas, least=0.1).left(grey, boxes, scores)
+    kept, _ = Asking(*pandas, 0.1, NOTHING).left(grey, boxes, scores)
     assert len(kept) == 0
-    kept, sure = Asking(*pandas, least=0.0).left(grey, boxes, scores)
+    kept, sure = Asking(*pandas, 0.0, NOTHING).left(grey, boxes, scores)
     assert sure.tolist() == pytest.approx([0.9])
