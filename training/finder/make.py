@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,9 +137,7 @@ def judged_by(
     detector: Detector, some: Sequence[LabelledFrame], eye: Eye, device: torch.device, asking: Asking | None
 ) -> list[tuple[Path, Judged]]:
     """Frames that can be read, as in service."""
-    form = copy.deepcopy(detector)
-    form.backbone = detector.backbone.served()
-    program = FinderProgram(form)
+    program = FinderProgram(detector.served())
     answers = []
     for frame in tqdm(some, "judging", unit="frame", disable=None):
         try:
