@@ -28,13 +28,6 @@ app = typer.Typer(
 )
 
 
-class Finder(enum.StrEnum):
-    """Where the faces are."""
-
-    WHOLE = "whole"
-    MEGADETECTOR = "megadetector"
-
-
 app.add_typer(individuals.app, name="individuals")
 app.add_typer(faces.app, name="faces")
 app.add_typer(export.app, name="export")
@@ -117,7 +110,12 @@ def scan(
     camera: Annotated[str, typer.Option(help="the camera's id")],
     model: Annotated[Path, typer.Option(help="a bundle folder")],
     db: Database,
-    faces: Annotated[Finder, typer.Option(help="where the faces are")] = Finder.WHOLE,
+    faces: Annotated[
+        str, typer.Option(help="where the faces are: whole (the picture is one), megadetector, or a finder's folder")
+    ] = "whole",
+    megadetector: Annotated[
+        str, typer.Option(help="MegaDetector's boxes: file (megadetector.json beside the pictures), or its weights")
+    ] = "",
     threshold: Annotated[float, typer.Option(help="MegaDetector confidence below which boxes are passed over")] = 0.2,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="look into the folders below")] = False,
     pattern: Annotated[str, typer.Option(help="what the folders below mean, such as {camera}/{individual}")] = "",
@@ -138,7 +136,7 @@ def scan(
         {
             "station": {"database": db, "bundle": model, "timezone": timezone, "species": species},
             "line": {"device": device},
-            "faces": {"finder": faces.value, "threshold": threshold},
+            "faces": {"finder": faces, "megadetector": megadetector, "threshold": threshold},
             "cameras": {camera: {"folder": folder, "recursive": recursive, "pattern": pattern, "file_time": file_time}},
         }
     )

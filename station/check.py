@@ -69,11 +69,14 @@ def _folders(read: settings.Settings) -> Iterator[Finding]:
 def _bundle(read: settings.Settings) -> Iterator[Finding]:
     from station import species  # noqa: PLC0415
     from station.ages import Ages  # noqa: PLC0415  torch takes seconds to import
+    from station.finders import Finders  # noqa: PLC0415
 
     try:
         ages = Ages(read.station.bundle, read.line.device, limit=read.line.batch_faces)
         yield Finding(Level.GOOD, f"bundle {ages.card.version} on {ages.device}: golden outputs reproduced")
         kind = species.chosen(read.station.species, ages.card.species)
+        for finder in Finders(read, ages.card.species).bundles.values():
+            yield Finding(Level.GOOD, f"finder {finder.card.version}: golden outputs reproduced")
     except StationError as error:
         yield Finding(Level.WRONG, str(error))
         return

@@ -10,26 +10,26 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
 
-from station import faces, individuals, species
+from station import individuals, species
 from station.ages import Ages
 from station.bundles import read_card
 from station.checkup import Live
-from station.domain import Duplicate, Frame, Observed, Outcome, Rejection, StationError
+from station.domain import Duplicate, Observed, Outcome, Rejection, StationError
+from station.finders import Cameras, Finders
 from station.flow import Doorbell
 from station.gallery import Recogniser
 from station.herald import Herald
 from station.intake import Folder, Lister, Watcher
-from station.line import Camera, Limits, Look, Pace, Recognise, line
+from station.line import Limits, Look, Pace, Recognise, line
 from station.logs import about
 from station.mailroom import Mailroom, opened
 from station.meter import Meter
 from station.prepare import cache_folder
+from station.programs import Running
 from station.reembedding import Reembedding
 from station.rounds import Rounds
 from station.settings import Settings
@@ -63,6 +63,8 @@ class Station:
     meter: Meter
     problems: Problems
     herald: Herald
+    programs: tuple[Running, ...]
+    """The age model's, and those of the finders."""
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """The Line, until the bell ends it."""
@@ -90,11 +92,13 @@ class Station:
 def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     """A station from its settings; the run counts as ended well when the block does.
 
-    Raises `BundleError`, `SpeciesError` or `StoreError`.
+    Raises `SettingsError`, `BundleError`, `SpeciesError` or `StoreError`.
     """
     how = settings.line
     kind = species.chosen(settings.station.species, read_card(settings.station.bundle).species)
     ages = Ages(settings.station.bundle, how.device, kind, how.batch_faces)
+    finders = Finders(settings, ages.card.species)
+    programs = (ages, *finders.programs)
     bell = Doorbell()
     watched = settings.watched()
     folders = {name: Folder(name, c.folder, c) for name, c in watched.items() if c.folder}
@@ -106,36 +110,39 @@ def composed(settings: Settings, clock: Clock) -> Iterator[Station]:
     ) as store:
         store.use_model(ages.card, clock())
         limits = Limits(int(how.max_file_mb * 1e6), int(how.max_megapixels * 1e6))
-        look = Look(store, _cameras(settings, folders), ages, limits, clock)
+        look = Look(store, Cameras(finders, folders), ages, limits, clock)
         pace = Pace(how.workers, how.batch_faces, how.linger_s)
         recognise = _recognise(store, ages, kind.name if kind else ages.card.species, limits)
-        with _prepared(ages, bell, how.program):
-            yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald)
+        with _prepared(programs, bell, how.program):
+            yield Station(store, ages, bell, folders, look, recognise, pace, clock, Meter(), problems, herald, programs)
         store.end_run(clock())
 
 
 @contextmanager
-def _prepared(ages: Ages, bell: Doorbell, program: str) -> Iterator[None]:
-    """Looks for the fastest form of the model beside the block, which does not wait for it."""
+def _prepared(programs: Sequence[Running], bell: Doorbell, how: str) -> Iterator[None]:
+    """Looks for the fastest form of each program beside the block, which does not wait for it."""
     ended = threading.Event()
 
     def prepare() -> None:
         try:
             cache = cache_folder(os.environ)
-            if not ages.recall(cache) and not ended.wait(_WORTH_IT_AFTER_S):
-                ages.prepare(cache, ended.is_set)
-            log.info("%s runs %s", ages.device, ages.choice)
+            unknown = [program for program in programs if not program.recall(cache)]
+            for program in unknown:
+                if not ended.wait(_WORTH_IT_AFTER_S):
+                    program.prepare(cache, ended.is_set)
+            for program in programs:
+                log.info("%s runs %s", program.device, program.choice)
         except BaseException as error:  # noqa: BLE001  carried to the Line
             bell.fail(error)
 
     thread = threading.Thread(target=prepare, name="prepare", daemon=True)
-    if program == "fastest":
+    if how == "fastest":
         thread.start()
     try:
         yield
     finally:
         ended.set()
-        if program == "fastest":
+        if how == "fastest":
             thread.join(_PREPARING_ENDS_S)
 
 
@@ -146,26 +153,6 @@ def _recognise(store: Store, ages: Ages, species: str, limits: Limits) -> Recogn
         return lambda outcomes: [individuals.recognise(outcome) for outcome in outcomes]
     Reembedding(store, ages, identity, limits.pixels).run()
     return Recogniser(store, identity, species)
-
-
-def _cameras(settings: Settings, folders: dict[str, Folder]) -> Callable[[Frame], Camera]:
-    """How each frame is looked at; one finder a folder, so that a results file is read once."""
-
-    @cache
-    def finder(name: str, threshold: float, root: Path) -> faces.Finder:
-        return faces.MegaDetector(root, threshold) if name == "megadetector" else faces.Whole()
-
-    @lru_cache(maxsize=4096)
-    def camera(name: str, group: str) -> Camera:
-        how = settings.finder(name, group)
-        root = folders[group].root if group in folders else Path("/")
-        return Camera(finder(how.finder, how.threshold, root), settings.clock(name, group))
-
-    def of(frame: Frame) -> Camera:
-        inside = (n for n, folder in folders.items() if frame.path.startswith(f"{folder.root}{os.sep}"))
-        return camera(frame.camera, next(inside, ""))
-
-    return of
 
 
 @contextmanager

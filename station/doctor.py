@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from station import numbering, people
 from station.check import Finding, Level
 from station.copies import CopyError, beside, copy_database, problems, settle
-from station.faces import RESULTS
+from station.detections import RESULTS
 from station.salvage import salvage
 from station.schema import StoreError, lock, recounted, transaction
 from station.settings import Settings

@@ -37,6 +37,7 @@ class StationError(Exception):
     ├── FullError          station.shortage   the disk is full
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ReviewError        station.review     a file of answers cannot be read or written
+    ├── PreviewError       station.report.preview  there is nothing to preview, or no page can be written
     ├── CensusError        station.census     there can be no census, or it cannot be written
     ├── ExportError        station.camtrap.package  the data cannot be handed over
     ├── DetectionsError    station.megadetector     the results file cannot be written
@@ -77,6 +78,16 @@ class Reason(StrEnum):
     CRASHED = "crashed"
 
 
+class Flaw(StrEnum):
+    """Why a face that was found cannot be used: it gets no age, and nobody is recognised by it."""
+
+    TOO_SMALL = "too small"
+    BLURRED = "blurred"
+    TOO_DARK = "too dark"
+    OVEREXPOSED = "overexposed"
+    OTHER_SPECIES = "not of the species"
+
+
 class TimeSource(StrEnum):
     """Where a frame's capture time comes from."""
 
@@ -106,6 +117,10 @@ class Face:
 
     box: Box
     confidence: float | None = None
+    quality: float | None = None
+    """How good a picture of a face it is, 0 to 1; None: nobody asked."""
+    flaw: Flaw | None = None
+    """None: it can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +181,8 @@ class Portraits:
     crops: Pixels
     people: int = 0
     """How many the finder saw; with people in it, a frame has no faces."""
+    unusable: tuple[Face, ...] = ()
+    """Faces with a flaw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +247,8 @@ class Observed:
     facts: Facts
     observations: tuple[Observation, ...] = field(default=())
     people: int = 0
+    unusable: tuple[Face, ...] = ()
+    """Faces with a flaw; in the ledger they come after the others."""
 
 
 @dataclass(frozen=True, slots=True)

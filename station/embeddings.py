@@ -96,7 +96,7 @@ def strangers(db: Database, identity: str) -> Iterator[Named]:
 def _named(db: Database, joined: str, which: str, identity: str) -> Iterator[Named]:
     sql = f"""SELECT faces.id, digest, number, faces.individual, {_TAKEN}, {_SAID}, age_years, sd_years
         FROM faces JOIN frames ON frames.id = faces.frame {joined} LEFT JOIN estimates ON {_AGE}
-        WHERE faces.individual IS NOT NULL {which} ORDER BY faces.id"""
+        WHERE faces.individual IS NOT NULL AND faces.unusable IS NULL {which} ORDER BY faces.id"""
     for face, digest, number, individual, taken, said, age, sd in db.execute(sql, [identity]):
         taken_s = seconds(taken)
         yield Named(face, individual, Exemplar(key(digest, number), taken_s, bool(said), birth(taken_s, age, sd)))

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from sqlite_utils import Database
 
 from station import embeddings, people
-from station.domain import Duplicate, Facts, Frame, Message, Observation, Observed, Outcome, Rejection, Verdict
+from station.domain import Duplicate, Face, Facts, Frame, Message, Observation, Observed, Outcome, Rejection, Verdict
 from station.numbering import NEXT
 from station.times import iso
 
@@ -76,13 +76,13 @@ def _record(db: Database, outcome: Outcome, at: str) -> None:
             _finish(db, frame, "rejected", at, **told)
         case Duplicate(frame, digest):
             _copied(db, frame, digest, original_of(db, digest), at)
-        case Observed(frame, facts, observations, people):
+        case Observed(frame, facts, observations, people, unusable):
             original = original_of(db, facts.digest)
             if original is not None:  # its twin came in the same batch
                 _copied(db, frame, facts.digest, original, at)
             else:
                 _finish(db, frame, "observed", at, people=people, **_columns(facts))
-                _add(db, frame, observations, at)
+                _add(db, frame, observations, unusable, at)
 
 
 def _copied(db: Database, frame: Frame, digest: str, original: int | None, at: str) -> None:
@@ -134,25 +134,34 @@ def _columns(facts: Facts) -> dict[str, object]:
     }
 
 
-def _add(db: Database, frame: Frame, observations: Sequence[Observation], at: str) -> None:
+def _add(db: Database, frame: Frame, observations: Sequence[Observation], unusable: Sequence[Face], at: str) -> None:
     name(db, "individuals", {o.individual for o in observations if o.individual} - _found(observations), at)
     discover(db, _found(observations), at)
     if frame.individual:
         people.vouch(db, frame.individual)
     for number, seen in enumerate(observations):
-        box, e = seen.face.box, seen.reading.estimate
-        face = db.conn.execute(
-            """INSERT INTO faces (frame, number, x, y, width, height, confidence, individual)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            [frame.id, number, box.x, box.y, box.width, box.height, seen.face.confidence,
-             people.now_called(db, seen.individual)],
-        ).lastrowid  # fmt: skip
+        e = seen.reading.estimate
+        face = _face(db, frame, number, seen.face, people.now_called(db, seen.individual))
         db.conn.execute(
             f"""INSERT INTO estimates (id, face, model, age_years, sd_years, low_years, high_years,
             life_stage, estimated_at) VALUES ({NEXT}, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [face, e.model, e.age_years, e.sd_years, e.low_years, e.high_years, e.life_stage, at],
         )
-        embeddings.add(db, int(face or 0), seen, at)
+        embeddings.add(db, face, seen, at)
+    sole = len(unusable) == 1 and not observations
+    for number, flawed in enumerate(unusable, len(observations)):
+        _face(db, frame, number, flawed, people.now_called(db, frame.individual) if sole else None)
+
+
+def _face(db: Database, frame: Frame, number: int, face: Face, individual: str | None) -> int:
+    """Its row's id."""
+    box = face.box
+    row = db.conn.execute(
+        """INSERT INTO faces (frame, number, x, y, width, height, confidence, quality, unusable, individual)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [frame.id, number, box.x, box.y, box.width, box.height, face.confidence, face.quality, face.flaw, individual],
+    )
+    return int(row.lastrowid or 0)
 
 
 def _found(observations: Sequence[Observation]) -> set[str]:

@@ -4,7 +4,7 @@
 program.pt2    torch.export, dynamic batch: uint8[B,3,S,S] -> boxes float32[B,N,4], scores float32[B,N]
 gate.pt2       where the card has a gate: uint8[B,3,G,G] -> float32[B], how sure a crop shows the species
 card.json      the card below
-golden.npz     inputs uint8[n,3,S,S] with the boxes and scores they must give
+golden.npz     inputs uint8[n,3,S,S] with the boxes and scores they must give; gate_inputs and gate, of the gate
 weights.pt     what further training starts from
 MODEL_CARD.md  what it is for and what not, for people
 ```

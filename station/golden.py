@@ -1,4 +1,7 @@
-"""The golden check: what a bundle says it must give, and how far a way of running it lies from that."""
+"""The golden check: what a bundle says it must give, and how far a way of running it lies from that.
+
+Each kind of program has its own: `AgeGolden` here, that of a finder in `station.finding`.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ LEAST_SIMILARITY = 0.99
 class Form(Protocol):
     """One way of running a bundle's program on a device."""
 
-    def __call__(self, crops: Pixels, /) -> tuple[Floats, Floats]:
-        """Probabilities over the age bins, N x K, and embeddings, N x E, of crops uint8 N x 3 x S x S.
+    def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
+        """What the program gives for pictures uint8 N x 3 x S x S: its outputs, each of length N.
 
         Raises `NoMemory` where the device has none left.
         """
@@ -32,9 +35,41 @@ class NoMemory(Exception):
     """The device has no memory for a batch of this size."""
 
 
+class Golden(Protocol):
+    """A bundle's golden inputs, and what a program must give for them."""
+
+    @property
+    def inputs(self) -> Pixels:
+        """Pictures, uint8 n x 3 x S x S."""
+        ...
+
+    def fault(self, form: Form) -> str:
+        """What is wrong with what a form gives for the golden inputs; empty: nothing.
+
+        Raises ValueError where the shapes differ, and whatever the form raises.
+        """
+        ...
+
+
+def repeated(inputs: Pixels, size: int) -> Pixels:
+    """So many pictures, the same again and again: uint8 `size` x 3 x S x S."""
+    return np.take(inputs, np.arange(size) % len(inputs), axis=0)
+
+
+def arrays(bundle: Path, *names: str) -> list[Floats]:
+    """These arrays of a bundle's golden file.  Raises `BundleError`."""
+    try:
+        with np.load(bundle / GOLDEN) as golden:
+            return [golden[name] for name in names]
+    except Exception as error:  # whatever the unpacking of a damaged file raises
+        raise BundleError(
+            f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
+        ) from error
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Golden:
-    """A bundle's golden inputs, uint8 n x 3 x S x S, the probabilities they must give, n x K, and the ages of the K."""
+class AgeGolden:
+    """Golden inputs, uint8 n x 3 x S x S, the probabilities they must give, n x K, and the ages of the K."""
 
     inputs: Pixels
     probabilities: Floats
@@ -43,16 +78,11 @@ class Golden:
     """Unit vectors n x E that they must give; None: nobody is recognised by them."""
 
     @classmethod
-    def of(cls, bundle: Path, card: Card) -> Golden:
+    def of(cls, bundle: Path, card: Card) -> AgeGolden:
         """Raises `BundleError` where they cannot be read, or do not go with the card."""
-        try:
-            with np.load(bundle / GOLDEN) as golden:
-                inputs, wanted = golden["inputs"], golden["probabilities"]
-                embedding = golden["embedding"] if card.identity else None
-        except Exception as error:  # whatever the unpacking of a damaged file raises
-            raise BundleError(
-                f"{bundle / GOLDEN} cannot be read: {type(error).__name__}: {error}; copy the bundle afresh"
-            ) from error
+        names = ("inputs", "probabilities", *(["embedding"] if card.identity else []))
+        inputs, wanted, *more = arrays(bundle, *names)
+        embedding = more[0] if more else None
         needed = (len(inputs), len(card.bins_years))
         if wanted.shape != needed:
             raise BundleError(f"{bundle / GOLDEN} holds {wanted.shape} golden outputs where {needed} are needed")
@@ -60,13 +90,10 @@ class Golden:
             raise BundleError(
                 f"{bundle / GOLDEN} holds embeddings {embedding.shape} where the card says {card.identity.size}"
             )
-        return cls(inputs, wanted, np.asarray(card.bins_years, np.float32), embedding)
+        return cls(inputs.astype(np.uint8), wanted, np.asarray(card.bins_years, np.float32), embedding)
 
     def fault(self, form: Form) -> str:
-        """What is wrong with what a form gives for the golden inputs; empty: nothing.
-
-        Raises ValueError where the shapes differ, and whatever the form raises.
-        """
+        """As `Golden` says."""
         off, least = self.off(form)
         if not off <= TOLERANCE_YEARS:
             return f"an estimate is off by {off:.3f} years, more than {TOLERANCE_YEARS}"
@@ -93,4 +120,4 @@ class Golden:
 
     def batch(self, size: int) -> Pixels:
         """So many pictures, the golden ones again and again: uint8 `size` x 3 x S x S."""
-        return np.take(self.inputs, np.arange(size) % len(self.inputs), axis=0)
+        return repeated(self.inputs, size)

@@ -28,6 +28,8 @@ class Tally:
     reasons: dict[str, int]
     faces: int
     estimates: int
+    unusable: dict[str, int]
+    """Faces among them that cannot be used, by reason."""
 
 
 @contextmanager
@@ -184,5 +186,7 @@ def tally(db: Database, run: int) -> Tally:
         LEFT JOIN estimates ON estimates.face = faces.id WHERE run = ?""",
         [run],
     ).fetchone()
-    by_outcome, by_reason = (dict(db.execute(sql, [run]).fetchall()) for sql in (outcomes, reasons))
-    return Tally(by_outcome, by_reason, faces, estimates)
+    flaws = """SELECT unusable, count(*) FROM frames JOIN faces ON faces.frame = frames.id
+        WHERE run = ? AND unusable IS NOT NULL GROUP BY unusable ORDER BY unusable"""
+    by_outcome, by_reason, by_flaw = (dict(db.execute(sql, [run]).fetchall()) for sql in (outcomes, reasons, flaws))
+    return Tally(by_outcome, by_reason, faces, estimates, by_flaw)

@@ -149,4 +149,4 @@ def recognise(outcome: Outcome) -> Outcome:
 
 def said_of(outcome: Observed) -> str | None:
     """Whom the path or topic names."""
-    return outcome.frame.individual if len(outcome.observations) == 1 else None
+    return outcome.frame.individual if len(outcome.observations) == 1 and not outcome.unusable else None

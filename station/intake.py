@@ -38,8 +38,8 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
 from station import settings
+from station.detections import RESULTS, state_of_results
 from station.domain import Lane, StationError
-from station.faces import RESULTS, state_of_results
 from station.flow import Doorbell
 from station.pictures import SUFFIXES
 from station.store import Candidate, Store

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from station.ages import Ages
 from station.domain import Duplicate, Facts, Frame, Outcome, Portraits, Reason, Rejection
-from station.faces import Finder
+from station.faces import Finder, Judge, as_found
 from station.flow import Doorbell, batched, buffered, parallel
 from station.meter import Meter
 from station.pictures import BadPicture, Picture
@@ -34,6 +34,7 @@ class Camera:
 
     finder: Finder
     clock: CameraClock
+    judge: Judge = as_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ class Look:
         found = camera.finder.find(frame, picture)
         boxes = [face.box for face in found.faces]
         crops = picture.crops(boxes, self._card.input_px, self._card.crop_margin)
-        return Portraits(frame, facts, found.faces, crops, found.people)
+        faces = camera.judge(picture, found.faces, crops, self._card.crop_margin)
+        good = [at for at, face in enumerate(faces) if face.flaw is None]
+        unusable = tuple(face for face in faces if face.flaw)
+        return Portraits(frame, facts, tuple(faces[at] for at in good), crops[good], found.people, unusable)
 
 
 Recognise = Callable[[Sequence[Outcome]], list[Outcome]]

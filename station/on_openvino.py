@@ -86,12 +86,12 @@ def _loaded(file: Path, precision: str) -> Form:
     import openvino  # noqa: PLC0415
 
     how = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    request: Any = openvino.Core().compile_model(file, "CPU", how).create_infer_request()
+    model: Any = openvino.Core().compile_model(file, "CPU", how)
+    request, outputs = model.create_infer_request(), range(len(model.outputs))
 
-    def run(crops: Pixels, /) -> tuple[Floats, Floats]:
-        request.infer([np.ascontiguousarray(crops)], share_inputs=True)
-        probabilities, embedding = (np.array(request.get_output_tensor(i).data, np.float32) for i in (0, 1))
-        return probabilities, embedding
+    def run(pictures: Pixels, /) -> tuple[Floats, ...]:
+        request.infer([np.ascontiguousarray(pictures)], share_inputs=True)
+        return tuple(np.array(request.get_output_tensor(i).data, np.float32) for i in outputs)
 
     return run
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.fx import GraphModule
 
-from station.bundles import PROGRAM, BundleError
+from station.bundles import BundleError
 from station.domain import Floats, Pixels
 from station.golden import Form, NoMemory
 
@@ -22,40 +22,41 @@ class OnTorch:
     """
 
     def __init__(
-        self, module: Callable[..., tuple[torch.Tensor, torch.Tensor]], device: torch.device,
+        self, module: Callable[..., tuple[torch.Tensor, ...] | torch.Tensor], device: torch.device,
         low: torch.dtype | None = None, channels_last: bool = False,
     ) -> None:  # fmt: skip
         self._module, self._device, self._low = module, device, low
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
 
-    def __call__(self, crops: Pixels, /) -> tuple[Floats, Floats]:
+    def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
         """As `Form` says."""
         try:
             with torch.inference_mode(), torch.autocast(self._device.type, self._low, enabled=self._low is not None):
-                probabilities, embedding = self._module(self._on_device(crops))
-                return probabilities.float().cpu().numpy(), embedding.float().cpu().numpy()
+                given = self._module(self._on_device(pictures))
+                outputs = (given,) if isinstance(given, torch.Tensor) else given
+                return tuple(output.float().cpu().numpy() for output in outputs)
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise NoMemory(str(error)) from error
 
-    def _on_device(self, crops: Pixels) -> torch.Tensor:
-        pictures = torch.from_numpy(np.ascontiguousarray(crops))
+    def _on_device(self, pictures: Pixels) -> torch.Tensor:
+        batch = torch.from_numpy(np.ascontiguousarray(pictures))
         if self._device.type == "cuda":
-            pictures = pictures.pin_memory().to(self._device, non_blocking=True)
-        return pictures.contiguous(memory_format=self._layout)
+            batch = batch.pin_memory().to(self._device, non_blocking=True)
+        return batch.contiguous(memory_format=self._layout)
 
 
 class Program:
     """A bundle's exported program on a device, and the forms that it can be given there."""
 
-    def __init__(self, bundle: Path, device: str) -> None:
+    def __init__(self, file: Path, device: str) -> None:
         """Loads it.  Raises `BundleError`."""
         self.device = torch.device(_device(device))
         try:
-            self.exported = torch.export.load(bundle / PROGRAM)
+            self.exported = torch.export.load(file)
             module = self.exported.module()
         except Exception as error:  # whatever the unpickling of a damaged file raises
-            raise BundleError(f"{bundle / PROGRAM} cannot be loaded: {type(error).__name__}: {error}") from error
+            raise BundleError(f"{file} cannot be loaded: {type(error).__name__}: {error}") from error
         self._module = module.to(self.device)
 
     def as_exported(self) -> Form:
@@ -100,7 +101,7 @@ def versions(device: torch.device) -> tuple[str, ...]:
     return (f"torch {torch.__version__}", f"CUDA {torch.version.cuda}", torch.cuda.get_device_name(device))
 
 
-def compiled(module: GraphModule) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+def compiled(module: GraphModule) -> Callable[..., tuple[torch.Tensor, ...] | torch.Tensor]:
     """Compiled when it is first called, which takes a minute or so; any batch size."""
     return torch.compile(module, dynamic=True)
 

@@ -49,6 +49,10 @@ class BadPicture(Exception):
         self.detail = detail
 
 
+_Scale = tuple[tuple[int, int], int]
+"""How a picture was decoded: the size that the decoder gave, and by how much that was reduced."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exif:
     """What the camera wrote beside the picture, as written."""
@@ -62,7 +66,7 @@ class Exif:
 
 
 class Picture:
-    """An opened picture; its pixels are decoded when asked for, no larger than needed.
+    """An opened picture; its pixels are decoded when asked for, no larger than needed.  Used by one thread.
 
     `width` and `height` are those of the upright picture at full resolution, in pixels.
     """
@@ -78,6 +82,7 @@ class Picture:
             )
         self.exif, orientation = _exif(image)
         self._turn = _UPRIGHT.get(orientation)
+        self._decoded: tuple[_Scale, Image.Image] | None = None
         sideways = orientation in (5, 6, 7, 8)
         self.width, self.height = (image.height, image.width) if sideways else (image.width, image.height)
 
@@ -97,18 +102,22 @@ class Picture:
         """The upright picture in RGB, at least `scale` of its full size.
 
         JPEG decodes at 1/2, 1/4 or 1/8; what is then more than twice too large is reduced before it is converted.
-        Raises `BadPicture`.
+        The same again costs nothing.  Raises `BadPicture`.
         """
         image = self._open()
         wanted = max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale))
         if scale < 1:
             image.draft(None, wanted)
-        try:
-            image.load()
-            rgb = _rgb(image, max(1, min(image.width // wanted[0], image.height // wanted[1]) // _SPARE))
-        except _DECODER_ERRORS as error:
-            raise _damaged(error) from None
-        return rgb.transpose(self._turn) if self._turn is not None else rgb
+        factor = max(1, min(image.width // wanted[0], image.height // wanted[1]) // _SPARE)
+        if self._decoded is None or self._decoded[0] != (image.size, factor):
+            try:
+                image.load()
+                rgb = _rgb(image, factor)
+            except _DECODER_ERRORS as error:
+                raise _damaged(error) from None
+            upright = rgb.transpose(self._turn) if self._turn is not None else rgb
+            self._decoded = (image.size, factor), upright
+        return self._decoded[1]
 
     def crops(self, boxes: Sequence[Box], size_px: int, margin: float = 0.0) -> Pixels:
         """Square crops around `boxes`, uint8, N x 3 x `size_px` x `size_px`: alike in training and in service.

@@ -52,7 +52,8 @@ def likenesses(db: Database, faces: Sequence[int]) -> list[Likeness]:
     recent = ", ".join(str(int(face)) for face in faces[-_RECENT:])
     rows = db.execute(
         f"""SELECT path, digest, x, y, width, height FROM faces JOIN frames ON frames.id = faces.frame
-        WHERE faces.id IN ({recent}) AND coalesce(people, 0) = 0 AND digest IS NOT NULL AND unspooled_at IS NULL
+        WHERE faces.id IN ({recent}) AND unusable IS NULL AND coalesce(people, 0) = 0
+        AND digest IS NOT NULL AND unspooled_at IS NULL
         ORDER BY coalesce(confidence, 0.5) * min(1.0, max(width * width_px, height * height_px) / {2.0 * SIDE_PX}) DESC,
         faces.id DESC LIMIT {_TRIES}"""
     )

@@ -366,6 +366,12 @@ def selfchecks(db: Database) -> None:
     """)
 
 
+@migrations()
+def face_quality(db: Database) -> None:
+    """How good a picture of a face each one is."""
+    db.execute("ALTER TABLE faces ADD COLUMN quality REAL")  # 0 to 1; empty: nobody asked
+
+
 def lock(file: Path) -> IO[str]:
     """One writer a database: two would take the same frames in hand."""
     try:

@@ -20,6 +20,8 @@ from station.domain import StationError
 from station.times import CameraClock, zone
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+WHOLE, MEGADETECTOR, BESIDE = "whole", "megadetector", "file"
+"""The finders that are no bundle; and where MegaDetector's boxes are read from, if not had from its weights."""
 
 
 class SettingsError(StationError):
@@ -77,9 +79,15 @@ class Line(_Section):
 class Faces(_Section):
     """Where the faces are in a frame."""
 
-    finder: Literal["whole", "megadetector"] = Field(
-        "whole",
-        description="whole: the picture is one face; megadetector: boxes from megadetector.json beside the pictures",
+    finder: str = Field(
+        WHOLE,
+        description="whole: the picture is one face; megadetector: its boxes of animals; else the folder of a finder",
+        min_length=1,
+    )
+    megadetector: str = Field(
+        "",
+        description="file: its boxes from megadetector.json beside the pictures; or its weights, which are run here; "
+        "empty: none, so a finder looks at whole frames (for finder megadetector: file)",
     )
     threshold: float = Field(0.2, ge=0, le=1, description="MegaDetector boxes below this confidence are passed over")
 
@@ -363,11 +371,24 @@ def _anchored(raw: dict[str, Any], home: Path) -> dict[str, Any]:
         mqtt = mqtt | {key: home / paths[key] for key in names if isinstance(paths.get(key), str)}
     cameras = raw.get("cameras", {})
     if isinstance(cameras, dict):
-        cameras = {
-            name: c | {"folder": home / c["folder"]} if isinstance(c, dict) and isinstance(c.get("folder"), str) else c
-            for name, c in cameras.items()
-        }
-    return raw | {"station": station, "mqtt": mqtt, "cameras": cameras}
+        cameras = {name: _anchored_camera(c, home) if isinstance(c, dict) else c for name, c in cameras.items()}
+    faces = {"faces": _anchored_faces(raw["faces"], home)} if "faces" in raw else {}
+    return raw | {"station": station, "mqtt": mqtt, "cameras": cameras} | faces
+
+
+def _anchored_camera(camera: dict[str, Any], home: Path) -> dict[str, Any]:
+    folder = {"folder": home / camera["folder"]} if isinstance(camera.get("folder"), str) else {}
+    faces = {"faces": _anchored_faces(camera["faces"], home)} if "faces" in camera else {}
+    return camera | folder | faces
+
+
+def _anchored_faces(faces: Any, home: Path) -> Any:
+    """A finder or weights that are a path; the words that are none stay."""
+    words = {"finder": (WHOLE, MEGADETECTOR, ""), "megadetector": (BESIDE, "")}
+    if not isinstance(faces, dict):
+        return faces
+    paths = {key: faces[key] for key in words if isinstance(faces.get(key), str) and faces[key] not in words[key]}
+    return faces | {key: str(home / path) for key, path in paths.items()}
 
 
 def _mistake(error: Any) -> str:

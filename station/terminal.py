@@ -57,6 +57,8 @@ def summary(tally: Tally, passed_over: Mapping[str, int], seconds: float, interr
     table = Table.grid(padding=(0, 2))
     table.add_row("images", f"[bold]{images}[/]", f"{images / seconds:.1f} images/s" if images else "nothing new")
     table.add_row("faces", str(tally.faces), "")
+    for flaw, count in tally.unusable.items():
+        table.add_row("", str(count), escape(f"cannot be used: {flaw}"))
     table.add_row("estimates", str(tally.estimates), "")
     table.add_row("duplicates", str(tally.outcomes.get("duplicate", 0)), "")
     table.add_row("broken", str(tally.outcomes.get("rejected", 0)), "")
@@ -197,12 +199,18 @@ def _captured(frame: Row) -> str:
 def _face(face: Row) -> str:
     box = ", ".join(f"{face[side]:.3f}" for side in ("x", "y", "width", "height"))
     who = face["individual"] or "individual unknown"
+    if face.get("unusable"):
+        return f"{who}, cannot be used: {face['unusable']}{_good(face)}; no age is told, box {box}, number {face['id']}"
     if face["model"] is None:
         return f"{who}, box {box}, no estimate, number {face['id']}"
     age = f"{face['age_years']:.1f} ± {face['sd_years']:.1f} years, 90% interval {interval(face)}"
-    return (
-        f"{who}, {age}, {face['life_stage'] or 'no life stage'}, box {box}, model {face['model']}, number {face['id']}"
-    )
+    stage = face["life_stage"] or "no life stage"
+    return f"{who}, {age}, {stage}{_good(face)}, box {box}, model {face['model']}, number {face['id']}"
+
+
+def _good(face: Row) -> str:
+    """A database of before has no quality."""
+    return "" if face.get("quality") is None else f", quality {face['quality']:.2f}"
 
 
 def findings(all_of_them: Iterable[Finding]) -> Level:

@@ -9,7 +9,8 @@ import numpy as np
 from sqlite_utils import Database
 
 from station import effort
-from station.columns import BY_AIR, TIMELESS, Faces, Frames
+from station.columns import BY_AIR, TIMELESS, Faces, Frames, Integers
+from station.domain import Flaw
 from station.effort import Effort
 from station.seen import Window, local_days
 from station.silence import Span
@@ -24,7 +25,7 @@ def efforts(db: Database, frames: Frames, faces: Faces, window: Window, names: M
     days = local_days(frames.at_s[told], window.zone)
     told, days = told[days <= window.last], days[days <= window.last]
     camera, inside = frames.camera[told], days >= window.first
-    shown = np.bincount(np.searchsorted(frames.id, faces.frame), minlength=len(frames.id) + 1)[told]
+    shown = np.bincount(np.searchsorted(frames.id, _of_the_species(faces)), minlength=len(frames.id) + 1)[told]
     images = np.bincount(camera[inside], minlength=len(frames.cameras))
     detections = np.bincount(camera[inside], shown[inside], minlength=len(frames.cameras))
     by_air = np.bincount(camera, ~frames.having(BY_AIR)[told], minlength=len(frames.cameras)) == 0
@@ -35,6 +36,12 @@ def efforts(db: Database, frames: Frames, faces: Faces, window: Window, names: M
         nights, silent = effort.worked(pictured, window.first, window.last, down if by_air[place] else ())
         if len(nights):
             yield Effort(name, nights, int(images[place]), int(detections[place]), silent, names.get(name, ""))
+
+
+def _of_the_species(faces: Faces) -> Integers:
+    """The frames of the faces, but for those that are of something else."""
+    foreign = faces.reasons.index(Flaw.OTHER_SPECIES) if Flaw.OTHER_SPECIES in faces.reasons else len(faces.reasons)
+    return np.asarray(faces.frame[faces.unusable != foreign], np.int64)
 
 
 def _runs(db: Database) -> list[Span]:

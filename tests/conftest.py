@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from station.pictures import save_jpeg
+from tests.discs import disc_finder
 from tests.tiny import tiny_bundle
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -26,6 +27,12 @@ def data() -> Path:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle whose age is the brightness of the picture: 0 years black, 10 years white."""
     return tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finder's bundle whose faces are bright discs, and whose gate refuses green ones."""
+    return disc_finder(tmp_path_factory.mktemp("finders") / "discs")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ ROOMS = {
     "paho": {"station/broker.py"},
     "torch": {"station/on_torch.py", "station/on_openvino.py", "training"},
     "openvino": {"station/on_openvino.py"},
+    "megadetector": {"station/on_megadetector.py"},
     "PIL": {"station/pictures.py"},
     "sqlite_utils": {
         "station/schema.py",

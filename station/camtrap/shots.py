@@ -12,6 +12,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from station import people
+from station.domain import Flaw
 from station.words import Verb, standing
 
 APART = timedelta(minutes=30)
@@ -21,7 +22,7 @@ LONGEST = timedelta(days=1)
 _SHOTS = """
 SELECT frames.id AS frame, camera, path, file_name, digest, captured_at, coalesce(people, 0) AS people,
     frames.individual AS path_says, make, frames.model AS camera_model, done_at,
-    faces.id AS face, number, x, y, width, height, confidence, faces.individual,
+    faces.id AS face, number, x, y, width, height, confidence, faces.individual, faces.unusable,
     estimates.id AS estimate, estimates.model, age_years, sd_years, low_years, high_years, life_stage, estimated_at
 FROM frames LEFT JOIN faces ON faces.frame = frames.id LEFT JOIN estimates ON estimates.face = faces.id
 WHERE outcome = 'observed' AND captured_at IS NOT NULL AND captured_impossible = 0 AND camera = ?
@@ -47,6 +48,13 @@ class Sight:
     individual: str | None
     judge: Judge | None
     estimates: tuple[dict[str, Any], ...]
+    flaw: str | None = None
+    """Why it got no age, where it cannot be used."""
+
+    @property
+    def foreign(self) -> bool:
+        """Of another species than the station's, and no person says otherwise."""
+        return self.flaw == Flaw.OTHER_SPECIES and not self.individual
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,7 @@ def _sight(rows: Sequence[dict[str, Any]], judges: Mapping[int, Judge], by_path:
         face["individual"],
         judges.get(face["face"], by_path) if face["individual"] else None,
         tuple(row for row in rows if row["estimate"] is not None),
+        face["unusable"],
     )
 
 

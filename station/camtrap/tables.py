@@ -120,6 +120,7 @@ def _of_shot(shot: Shot, known: Known, zone: tzinfo) -> Iterator[Row]:
             | (box if boxed else {})
             | _animal(sight.individual, [sight], known, shot.at, zone)
             | _classified([sight], zone)
+            | ({"observationComments": f"face cannot be used: {sight.flaw}"} if sight.flaw else {})
         )
     if shot.people:
         yield base | {"observationID": f"{shot.id}-human"} | _human(shot.people)
@@ -130,7 +131,18 @@ def _of_shot(shot: Shot, known: Known, zone: tzinfo) -> Iterator[Row]:
 def _of_event(event: Event, known: Known, zone: tzinfo) -> Iterator[Row]:
     base = {"observationLevel": "event"}
     empty = True
-    for individual, sights, count in together(shot.sights for shot in event.shots):
+    own = [[sight for sight in shot.sights if not sight.foreign] for shot in event.shots]
+    others = [[sight for sight in shot.sights if sight.foreign] for shot in event.shots]
+    if most := max(map(len, others)):
+        empty = False
+        foreign = [sight for of_shot in others for sight in of_shot]
+        yield (
+            base
+            | {"observationID": f"{event.id}-other", "count": most}
+            | _animal(None, foreign, known, event.shots[0].at, zone)
+            | _classified(foreign, zone)
+        )
+    for individual, sights, count in together(own):
         empty = False
         who = "unknown" if individual is None else individual
         yield (
@@ -160,9 +172,10 @@ def _animal(individual: str | None, sights: Sequence[Sight], known: Known, at: d
     alone = stages.pop() if len(stages) == 1 else None
     stage = known.stage(individual, at.astimezone(zone).date()) if individual else None
     stage = stage or alone
+    foreign = all(sight.foreign for sight in sights)
     return {
         "observationType": "animal",
-        "scientificName": known.scientific_name(individual),
+        "scientificName": "" if foreign else known.scientific_name(individual),
         "lifeStage": _standard(stage, known.species),
         "sex": SEXES.get(known.sex.get(individual) or "", "") if individual else "",
         "individualID": individual or "",

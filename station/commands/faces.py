@@ -57,6 +57,45 @@ def review(
     _ask(known, asked, pairs, who or user())
 
 
+@app.command(epilog="Example: `station faces preview /media/card --recursive --finder models/finder --out page.html`")
+def preview(
+    folder: Annotated[Path, typer.Argument(help="the folder with the pictures", exists=True, file_okay=False)],
+    finder: Annotated[str, typer.Option(help="a finder's folder, whole or megadetector: as [faces] finder")],
+    out: Annotated[Path, typer.Option(help="the page to write")],
+    megadetector: Annotated[str, typer.Option(help="as [faces] megadetector: file, or its weights")] = "",
+    threshold: Annotated[
+        float, typer.Option(help="as [faces] threshold: MegaDetector's confidence", min=0, max=1)
+    ] = 0.2,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="look into the folders below")] = False,
+    most: Annotated[int, typer.Option(help="so many pictures at most, evenly by name", min=1)] = 100,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+) -> None:
+    """Show what a finder finds in pictures, on one page: boxes, crops, how sure, how good, and what cannot be used.
+
+    Nothing is stored; pictures with people are not shown.
+    """
+    from station import settings, terminal  # noqa: PLC0415
+    from station.finders import Finders  # noqa: PLC0415
+    from station.report import preview  # noqa: PLC0415
+
+    pictures, every = preview.files(folder, recursive, most)
+    read = settings.of(
+        {
+            "line": {"device": device},
+            "faces": {"finder": finder, "megadetector": megadetector, "threshold": threshold},
+        }
+    )
+    how = Finders(read, "").camera("preview", "", folder.absolute())
+    done = []
+    with terminal.progress("looking") as bar:
+        for one in preview.shown(pictures, folder, how.finder, how.judge, int(read.line.max_megapixels * 1e6)):
+            done.append(one)
+            bar.update(bar.task_ids[0], completed=len(done), total=len(pictures))
+    preview.write(out, preview.page(f"Faces in {folder.absolute().name}", done, every))
+    faces = sum(len(one.faces) for one in done)
+    terminal.say(f"{out}: {faces} faces in {sum(bool(one.faces) for one in done)} of {len(done)} pictures")
+
+
 def _questions(known: Place) -> list[Question]:
     from station import doubts, profiles  # noqa: PLC0415
     from station.place import reading  # noqa: PLC0415

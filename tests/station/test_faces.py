@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from station.detections import ResultsFile
 from station.domain import WHOLE, Box, Face, Frame, Reason
-from station.faces import MegaDetector, Whole
+from station.faces import Animals, Found, Whole
 from station.pictures import BadPicture, Picture
 
 
@@ -23,6 +24,10 @@ def test_the_whole_picture_is_the_face(tmp_path: Path, jpeg: bytes) -> None:
     assert Whole().find(frame(tmp_path / "a.jpg"), Picture(jpeg)).faces == (Face(WHOLE),)
 
 
+def find(root: Path, path: Path, jpeg: bytes) -> Found:
+    return Animals(ResultsFile(root), 0.2).find(frame(path), Picture(jpeg))
+
+
 ANIMAL = {"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.2, 0.2]}
 FAINT = {"category": "1", "conf": 0.1, "bbox": [0.5, 0.1, 0.2, 0.2]}
 PERSON = {"category": "2", "conf": 0.9, "bbox": [0.6, 0.6, 0.3, 0.3]}
@@ -30,13 +35,13 @@ PERSON = {"category": "2", "conf": 0.9, "bbox": [0.6, 0.6, 0.3, 0.3]}
 
 def test_animals_above_the_threshold_are_faces(tmp_path: Path, jpeg: bytes) -> None:
     results(tmp_path, [{"file": "b/a.jpg", "detections": [ANIMAL, FAINT]}])
-    found = MegaDetector(tmp_path, 0.2).find(frame(tmp_path / "b" / "a.jpg"), Picture(jpeg))
+    found = find(tmp_path, tmp_path / "b" / "a.jpg", jpeg)
     assert (found.faces, found.people) == ((Face(Box(0.1, 0.1, 0.2, 0.2), 0.9),), 0)
 
 
 def test_a_frame_that_shows_a_person_has_no_faces(tmp_path: Path, jpeg: bytes) -> None:
     results(tmp_path, [{"file": "a.jpg", "detections": [ANIMAL, PERSON]}])
-    found = MegaDetector(tmp_path, 0.2).find(frame(tmp_path / "a.jpg"), Picture(jpeg))
+    found = find(tmp_path, tmp_path / "a.jpg", jpeg)
     assert (found.faces, found.people) == ((), 1)
 
 
@@ -45,7 +50,7 @@ def test_the_nearest_results_file_counts(tmp_path: Path, jpeg: bytes) -> None:
     below.mkdir()
     results(tmp_path, [{"file": "b/a.jpg", "detections": []}])
     results(below, [{"file": "a.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0, 0, 1, 1]}]}])
-    assert len(MegaDetector(tmp_path, 0.2).find(frame(below / "a.jpg"), Picture(jpeg)).faces) == 1
+    assert len(find(tmp_path, below / "a.jpg", jpeg).faces) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,14 +72,14 @@ def test_a_picture_without_detections_is_rejected_with_the_reason(
     if content is not None:
         (tmp_path / "megadetector.json").write_text(content)
     with pytest.raises(BadPicture, match=words) as caught:
-        MegaDetector(tmp_path, 0.2).find(frame(tmp_path / "a.jpg"), Picture(jpeg))
+        find(tmp_path, tmp_path / "a.jpg", jpeg)
     assert caught.value.reason is Reason.NO_DETECTIONS
 
 
 def test_real_results_give_the_animals_and_none_of_the_people(data: Path, jpeg: bytes) -> None:
     folder = data / "camera_traps" / "field"
     raw = json.loads((folder / "megadetector.json").read_text())
-    finder, seen = MegaDetector(folder, 0.2), 0
+    finder, seen = Animals(ResultsFile(folder), 0.2), 0
     for image in raw["images"]:
         found = finder.find(frame(folder / image["file"]), Picture(jpeg))
         above = [d for d in image.get("detections", []) if d["conf"] >= 0.2]

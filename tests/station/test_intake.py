@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from station import history, settings
+from station.detections import ResultsFile
 from station.domain import Rejection
-from station.faces import MegaDetector
+from station.faces import Animals
 from station.flow import Doorbell
 from station.intake import Folder, FolderError, Lister, Watcher
 from station.pictures import BadPicture, Picture
@@ -132,7 +133,7 @@ def test_a_folder_that_cannot_be_read_names_camera_and_remedy(box: Box) -> None:
 
 def without_detections(box: Box, jpeg: bytes) -> int:
     """Looks for faces in what waits, as the Line does; how many frames had no detections."""
-    finder, rejections = MegaDetector(box.root, 0.2), []
+    finder, rejections = Animals(ResultsFile(box.root), 0.2), []
     bell = Doorbell()
     bell.close()
     for frame in box.store.pending(bell):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from station.domain import Floats, Pixels
-from station.golden import Form, Golden, NoMemory
+from station.golden import AgeGolden, Form, NoMemory
 from station.prepare import EXPORTED, Choice, Memory, Trial, cache_folder, fastest, remembered
 
 INPUTS = np.zeros((4, 3, 8, 8), np.uint8)
 WANTED = np.tile(np.array([0.5, 0.5, 0.0], np.float32), (4, 1))
-GOLDEN = Golden(INPUTS, WANTED, np.array([0.0, 10.0, 20.0], np.float32))
+GOLDEN = AgeGolden(INPUTS, WANTED, np.array([0.0, 10.0, 20.0], np.float32))
 
 
 class Clock:
@@ -90,7 +90,7 @@ def test_one_slow_moment_does_not_decide(clock: Clock) -> None:
     """The middle of the rounds, not their mean."""
     turns: Iterator[float] = iter([0.01] * 3 + [3.0] + [0.01] * 99)
 
-    def hiccup(crops: Pixels, /) -> tuple[Floats, Floats]:
+    def hiccup(crops: Pixels, /) -> tuple[Floats, ...]:
         return clock.form(next(turns))(crops)
 
     assert fastest(clock.form(0.03), {"hiccup": lambda: hiccup}, trial(clock))[1].form == "hiccup"

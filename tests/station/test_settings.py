@@ -43,7 +43,7 @@ def test_all_mistakes_are_told_at_once_each_with_key_value_and_remedy(tmp_path: 
         workers = 0
         lingr_s = 1
         [faces]
-        finder = "magic"
+        threshold = 2
         [cameras.ridge]
         folder = "a"
         settle_s = "soon"
@@ -56,7 +56,7 @@ def test_all_mistakes_are_told_at_once_each_with_key_value_and_remedy(tmp_path: 
         "station.timezone = 'China': 'China' is neither a time zone's name nor an offset such as +08:00",
         "line.workers = 0: input should be greater than or equal to 1 (threads that read and decode pictures)",
         "line.lingr_s: there is no such key; did you mean line.linger_s?",
-        "faces.finder = 'magic': input should be 'whole' or 'megadetector'",
+        "faces.threshold = 2: input should be less than or equal to 1",
         "cameras.ridge.settle_s = 'soon': input should be a valid number",
         "cameras.creek.pattern = '{cam}/': '{cam}' is none of {camera}, {individual} and *",
     ):
@@ -148,6 +148,22 @@ def test_what_a_cameras_own_table_does_not_say_its_folders_table_does(tmp_path: 
     assert read.finder("den", "card") == Faces(finder="whole", threshold=0.5)
     assert read.finder("ridge", "card") == Faces(finder="megadetector", threshold=0.5)
     assert read.finder("creek", "creek") == read.faces
+
+
+def test_a_finders_path_counts_from_the_file_and_the_words_for_none_stay(tmp_path: Path) -> None:
+    read = load(
+        tmp_path,
+        """
+        [faces]
+        finder = "models/finder"
+        megadetector = "file"
+        [cameras.den]
+        faces = { finder = "megadetector", megadetector = "md_v5a.0.0.pt" }
+        """,
+    )
+    assert (read.faces.finder, read.faces.megadetector) == (str(tmp_path / "models/finder"), "file")
+    den = read.finder("den", "den")
+    assert (den.finder, den.megadetector) == ("megadetector", str(tmp_path / "md_v5a.0.0.pt"))
 
 
 def test_a_wrong_camera_name_is_told_by_its_name_alone(tmp_path: Path) -> None:
