@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -310,5 +310,6 @@ def _made(settings: Settings) -> Place:
     """A station that never ran has no database yet."""
     where = place(settings)
     if not where.database.exists():
-        schema.upgrade(where.database)
+        with closing(schema.lock(where.database)):
+            schema.open_database(where.database).close()
     return where
