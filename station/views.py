@@ -19,7 +19,7 @@ _TALL = 1.5
 _EDGE = 0.01
 """A box that ends so near a tile's inner edge, as a fraction of its side, is taken for a face cut in two."""
 _INSIDE = 0.8
-"""A box that lies so far inside a surer one is a part of the same face."""
+"""The share of the smaller of two boxes from which on, lying inside the other, it is of the same face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,10 @@ def cut_off(boxes: Floats, view: Box) -> np.ndarray[tuple[int], np.dtype[np.bool
 
 
 def distinct(boxes: Floats, scores: Floats, iou: float) -> list[int]:
-    """Which boxes are faces of their own, the surest first: a box goes with a surer one that it overlaps or lies in."""
+    """Which boxes are faces of their own, the surest first.
+
+    A box goes with a surer one that it overlaps, lies in, or holds.
+    """
     order = np.argsort(-scores, kind="stable")
     kept: list[int] = []
     for at in order:
@@ -141,7 +144,8 @@ def _same(box: Floats, others: Floats, iou: float) -> bool:
     shared = intersections(box[None], others)[0]
     area = box[2] * box[3]
     union = area + others[:, 2] * others[:, 3] - shared
-    return bool(np.any(shared >= iou * union) or np.any(shared >= _INSIDE * area))
+    smaller = np.minimum(area, others[:, 2] * others[:, 3])
+    return bool(np.any(shared >= iou * union) or np.any(shared >= _INSIDE * smaller))
 
 
 def overlaps(some: Floats, others: Floats) -> Floats:

@@ -242,6 +242,9 @@ def _add_finder(finder: argparse.ArgumentParser) -> None:
     )
     finder.add_argument("--view-px", type=_count, metavar="N", help="side of what the finder looks at (default: 416)")
     finder.add_argument("--least-face", type=_fraction, metavar="F", help="of the frame's width (default: 0.03)")
+    finder.add_argument(
+        "--least-face-px", type=_positive, metavar="N", help="frames are tiled until it is that wide (default: 20)"
+    )
     finder.add_argument("--scenes", type=_count, metavar="N", help="training pictures to make (default: 2000)")
     finder.add_argument("--epochs", type=_count, metavar="N", help="with the backbone frozen (default: 6)")
     finder.add_argument("--unfrozen-epochs", type=_whole, metavar="N", help="afterwards, with its end learning too")

@@ -85,8 +85,10 @@ def test_boxes_in_the_grey_around_the_frame_are_left_out() -> None:
     assert len(found) == 0
 
 
-def test_a_box_inside_a_surer_one_is_a_part_of_the_same_face() -> None:
-    assert distinct(boxes((0, 0, 1, 1), (0.1, 0.1, 0.2, 0.2)), np.array([0.9, 0.8], np.float32), 0.45) == [0]
+@pytest.mark.parametrize("scores", [(0.9, 0.8), (0.8, 0.9)])
+def test_of_a_box_inside_another_the_surer_is_the_face(scores: tuple[float, float]) -> None:
+    found = distinct(boxes((0, 0, 1, 1), (0.1, 0.1, 0.2, 0.2)), np.array(scores, np.float32), 0.45)
+    assert found == [int(np.argmax(scores))]
 
 
 def test_neighbours_stay_two() -> None:

@@ -21,6 +21,7 @@ def recipe(args: argparse.Namespace) -> Recipe:
     for column, value in args.leave_out:
         leave_out[column].add(value)
     eye = _given(Eye(), input_px=args.view_px, least_face_share=args.least_face)
+    eye = replace(eye, looking=_given(eye.looking, least_face_px=args.least_face_px))
     plenty = _given(Plenty(seed=args.seed), scenes=args.scenes)
     plenty = replace(plenty, input_px=min(plenty.input_px, eye.input_px))
     return Recipe(

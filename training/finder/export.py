@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from pathlib import Path
 
@@ -24,12 +23,11 @@ def write(folder: Path, detector: Detector, views: Pixels) -> str:
     `views`, uint8 n x 3 x S x S, become the golden inputs.  Raises `BundleError` where the program, loaded again, does
     not give what the network gives.
     """
-    detector = copy.deepcopy(detector).cpu().to(memory_format=torch.contiguous_format).eval()
+    detector = detector.cpu().to(memory_format=torch.contiguous_format)
     torch.save(
         {"backbone": detector.backbone.network.state_dict(), "neck": detector.neck.state_dict()}, folder / WEIGHTS
     )
-    detector.backbone = detector.backbone.served()
-    program = FinderProgram(detector).eval()
+    program = FinderProgram(detector.served()).eval()
     with torch.inference_mode():
         boxes, scores = program(torch.from_numpy(views))
     np.savez(folder / GOLDEN, inputs=views, boxes=boxes.numpy(), scores=scores.numpy())
@@ -55,12 +53,12 @@ def check(folder: Path) -> None:
             raise BundleError(f"the exported program differs from its source by {off:g}: it is not written")
 
 
-def write_gate(folder: Path, program: GateProgram, crops: Pixels, input_px: int) -> None:
+def write_gate(folder: Path, program: GateProgram, crops: Pixels) -> None:
     """Writes the gate's program and its golden outputs beside the finder's, which are there already.
 
     Raises `BundleError` where it differs from its source.
     """
-    save_program(program, folder / GATE, input_px)
+    save_program(program, folder / GATE, crops.shape[-1])
     again: nn.Module = torch.export.load(folder / GATE).module()
     with torch.inference_mode():
         inputs = torch.from_numpy(crops)

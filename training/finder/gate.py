@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from station.domain import Box, Pixels
+from station.domain import Box, Floats, Pixels
 from station.finder_card import Gate
 from station.pictures import Picture
 from training import from_timm
@@ -24,8 +25,12 @@ CLASSES: Mapping[str, tuple[int, str]] = {
 CROP_MARGIN = 0.15
 _PASS = 0.98
 """The share of known faces that the gate lets through at least."""
+_WORTH = 0.1
 _LARGEST = 0.1
 """Where known faces are all surer, the gate asks no more than this: field pictures are worse than those known."""
+
+
+Sureness = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
 class GateProgram(nn.Module):
@@ -62,14 +67,37 @@ def crops_of(frame: LabelledFrame, side: int) -> Pixels:
 
 
 @torch.inference_mode()
-def sureness(program: GateProgram, crops: Pixels) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def sureness(program: GateProgram, crops: Pixels) -> Sureness:
     """Of uint8 N x 3 x G x G."""
     parts = [program(torch.from_numpy(part)).numpy() for part in np.array_split(crops, max(1, len(crops) // 32))]
     return np.concatenate(parts).astype(np.float32)
 
 
-def described(species: str, input_px: int, known: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Gate:
-    """The card's words on a gate, with the limit that lets the known faces through."""
+def least_of(known: Sureness) -> float:
+    """The limit that lets the known faces through."""
+    return min(_LARGEST, float(np.quantile(known, 1 - _PASS))) if len(known) else _LARGEST
+
+
+def described(species: str, input_px: int, least: float) -> Gate:
+    """The card's words on a gate."""
     number, name = CLASSES[species]
-    least = min(_LARGEST, float(np.quantile(known, 1 - _PASS))) if len(known) else _LARGEST
     return Gate(input_px, CROP_MARGIN, least, f"ImageNet class {number}, {name}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """A gate at work: leaves of a frame's found boxes those that are of the species."""
+
+    program: GateProgram
+    input_px: int
+    least: float
+    examples: Pixels
+    """Some faces of the species, uint8 n x 3 x G x G."""
+
+    def left(self, picture: Picture, boxes: Floats, scores: Floats) -> tuple[Floats, Floats]:
+        """Of n x 4 and n; what is hardly a face at all is not asked about, and left out.  Raises `BadPicture`."""
+        worth = scores >= _WORTH
+        boxes, scores = boxes[worth], scores[worth]
+        crops = picture.crops([Box(*box) for box in boxes.tolist()], self.input_px, CROP_MARGIN)
+        passed = sureness(self.program, crops) >= self.least if len(crops) else np.zeros(0, bool)
+        return boxes[passed], scores[passed]

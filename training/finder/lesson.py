@@ -84,11 +84,11 @@ def prepared(kinds: Sequence[Stock], plenty: Plenty) -> Lesson:
 @torch.inference_mode()
 def looked_at(lesson: Lesson, detector: Detector, device: torch.device) -> Lesson:
     """With what the backbone sees."""
-    detector = detector.to(device).eval()
+    form = detector.served().to(device).to(memory_format=torch.channels_last)
     seen: list[list[Tensor]] = []
     for batch in tqdm(list(_batches(lesson.pixels)), "looking at scenes", unit="batch", disable=None):
         with torch.autocast(device.type, torch.bfloat16):
-            maps = detector.maps(torch.from_numpy(batch).to(device))
+            maps = form.maps(torch.from_numpy(batch).to(device, memory_format=torch.channels_last))
         seen.append([each.half().cpu().contiguous() for each in maps])
     return replace(lesson, maps=[torch.cat(level) for level in zip(*seen, strict=True)])
 

@@ -49,7 +49,7 @@ def _miss(path: Path, one: Judged, threshold: float) -> Miss:
     false = kept & (what < 0)
     words = []
     if false.any():
-        words.append(f"{int(false.sum())} that are none (the surest {one.scores[false].max():.2f})")
+        words.append(f"{int(false.sum())} false (the surest {one.scores[false].max():.2f})")
     if len(lost):
         words.append(f"{len(lost)} of {len(one.truth)} not found")
     badness = float(1 + one.scores[false].max()) if false.any() else 0.0

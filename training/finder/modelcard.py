@@ -31,9 +31,9 @@ def model_card(card: FinderCard, judged: Sequence[Judged]) -> str:
 
 
 def _what(card: FinderCard) -> Iterator[str]:
-    of = card.species.replace("_", " ") or "any animal it was shown"
+    of = card.species.replace("_", " ") or "animal"
     yield (
-        f"Finds faces of {of} in whole frames, as boxes with a score. Network: {card.architecture}. It looks at the "
+        f"Finds {of} faces in whole frames, as boxes with a score. Network: {card.architecture}. It looks at the "
         f"whole frame in {card.input_px} x {card.input_px} pixels, and at tiles where a face of "
         f"{card.least_face_share:.0%} of the frame's width would be less than {card.views.least_face_px:g} pixels "
         f"wide; from a score of {card.threshold:.2f} on a box is a face."
@@ -69,7 +69,8 @@ def _figures(card: FinderCard, judged: Sequence[Judged]) -> Iterator[str]:
     yield (
         f"Cross-validated: each of {len(judged):,} frames ({faces:,} faces; {empty:,} frames without one) was judged "
         "by a finder that was fitted on the other folds; the one in this bundle was fitted on all of them in the same "
-        "way. The worst misses, with pictures, are in `misses.html`."
+        f"way. They were looked at as in service{', with the gate' if card.gate else ''}. The worst misses, with "
+        "pictures, are in `misses.html`."
     )
     yield ""
     yield "| figure | value (95% interval over frames) | meaning |"

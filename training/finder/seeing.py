@@ -18,7 +18,7 @@ LEAST_SCORE = 0.02
 """What is below is of no interest to any figure."""
 
 
-_LOOKING = Looking(least_face_px=12.0)
+_LOOKING = Looking(least_face_px=20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,14 @@ class Sight:
     looked: tuple[Box, ...]
     views: Pixels
     """uint8 V x 3 x S x S."""
-    width_px: int
-    height_px: int
+    picture: Picture
 
 
 def sight(path: Path, eye: Eye) -> Sight:
     """Raises `BadPicture`, OSError."""
     picture = Picture(path.read_bytes())
     looked = views(picture.width, picture.height, eye.input_px, eye.least_face_share, eye.looking)
-    return Sight(looked, picture.crops(looked, eye.input_px), picture.width, picture.height)
+    return Sight(looked, picture.crops(looked, eye.input_px), picture)
 
 
 @torch.inference_mode()
