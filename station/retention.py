@@ -25,7 +25,8 @@ _SIDE_PX = 288.0
 """A larger face shows no more."""
 _FACES = f"""
 SELECT frames.id, faces.individual, CASE WHEN captured_impossible THEN NULL ELSE captured_at END,
-    coalesce(faces.confidence, 0.5) * min(1.0, max(width * width_px, height * height_px) / {_SIDE_PX}),
+    coalesce(faces.confidence, 0.5) * min(1.0, max(width * width_px, height * height_px) / {_SIDE_PX})
+        * (faces.unusable IS NULL),
     EXISTS (SELECT 1 FROM words WHERE words.face = faces.id AND undone_at IS NULL AND who <> 'path')
 FROM frames JOIN faces ON faces.frame = frames.id
 WHERE topic IS NOT NULL AND unspooled_at IS NULL AND faces.individual IS NOT NULL ORDER BY faces.id
