@@ -32,7 +32,8 @@ FROM frames JOIN faces ON faces.frame = frames.id
 WHERE topic IS NOT NULL AND unspooled_at IS NULL AND faces.individual IS NOT NULL ORDER BY faces.id
 """
 _OLD = """SELECT id, path FROM frames WHERE topic IS NOT NULL AND unspooled_at IS NULL AND outcome IS NOT NULL
-    AND admitted_at < :before AND done_at < :before ORDER BY id"""
+    AND admitted_at < :before AND done_at < :before AND NOT EXISTS (SELECT 1 FROM frames AS newer
+        WHERE newer.path = frames.path AND newer.id > frames.id AND newer.unspooled_at IS NULL) ORDER BY id"""
 _SEEN = """SELECT DISTINCT json_extract(one.value, '$.id'), json_extract(one.value, '$.first_seen'),
     json_extract(one.value, '$.last_seen') FROM censuses, json_each(census, '$.individuals') AS one"""
 
