@@ -36,7 +36,8 @@ class StationError(Exception):
     ├── BrokerError        station.broker     the broker's password, certificates or key cannot be read
     ├── SpoolError         station.spool      the spool cannot be used
     ├── FullError          station.shortage   the disk is full
-    ├── JobError           station.errand     a job is unknown, or runs already
+    ├── JobError           station.errand     a job is unknown, or cannot be begun
+    │   └── BusyError      it runs already
     ├── FolderError        station.intake     a watched folder cannot be read
     ├── ReviewError        station.review     a file of answers cannot be read or written
     ├── PreviewError       station.report.preview  there is nothing to preview, or no page can be written

@@ -22,7 +22,9 @@ BASELINE = "baseline"
 MOST_INTERRUPTED = 20
 """A job that brings the box down is not begun for ever."""
 AGAIN = timedelta(minutes=10)
-"""After a run that stood back for live pictures."""
+"""After a run that stood back for live pictures; doubled each time."""
+AGAIN_AT_MOST = timedelta(hours=12)
+"""On a box that is always at work every try costs power for nothing."""
 
 
 class Ending(StrEnum):
@@ -90,7 +92,10 @@ def retried(slot: Slot, runs: Sequence[Run], now: datetime, patience: Patience) 
         return Due(slot, max(slot.at, now))
     ended = own[-1].ended_at or own[-1].started_at
     failed = _count(own, Ending.FAILED)
-    pause = patience.after * 2 ** max(0, failed - 1) if own[-1].ending is Ending.FAILED else AGAIN
+    put_off = min(10, _count(own, Ending.PUT_OFF))
+    pause = min(AGAIN_AT_MOST, AGAIN * 2 ** max(0, put_off - 1))
+    if own[-1].ending is Ending.FAILED:
+        pause = patience.after * 2 ** max(0, failed - 1)
     if own[-1].ending is Ending.INTERRUPTED and _count(own, Ending.INTERRUPTED) == 1:
         pause = timedelta()
     return Due(slot, max(now, min(ended, now) + pause))

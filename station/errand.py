@@ -27,7 +27,11 @@ _MOST = 1000
 
 
 class JobError(StationError):
-    """A job is unknown, or runs already."""
+    """A job is unknown, or cannot be begun."""
+
+
+class BusyError(JobError):
+    """A job runs already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Result:
 
 @contextmanager
 def claimed(database: Path, job: str) -> Iterator[int]:
-    """The right to run a job, as a descriptor that a child can hold too.  Raises `JobError`."""
+    """The right to run a job, as a descriptor that a child can hold too.  Raises `BusyError` or `JobError`."""
     file = database.with_name(f"{database.name}.job-{job}.lock")
     try:
         handle = file.open("a+")
@@ -73,14 +77,14 @@ def claimed(database: Path, job: str) -> Iterator[int]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             handle.seek(0)
-            raise JobError(f"{job} runs already, by process {handle.read().strip() or 'unknown'}") from error
+            raise BusyError(f"{job} runs already, by process {handle.read().strip() or 'unknown'}") from error
         handle.truncate(0)
         os.write(handle.fileno(), str(os.getpid()).encode())
         yield handle.fileno()
 
 
 def perform(errand: Errand, slot: str | None, clock: Clock, why_stop: Callable[[], str], *more: str) -> Result:
-    """One run, to its end.  Raises `JobError` where one goes on, `StoreError` where nothing can be noted."""
+    """One run, to its end.  Raises `BusyError` where one goes on, `StationError` where nothing can be noted."""
     with claimed(errand.database, errand.job) as claim:
         run = jobbook.begin(errand.database, errand.job, slot, clock())
         try:

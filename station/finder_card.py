@@ -15,6 +15,7 @@ first; N is fixed, and second sights of one face are suppressed inside the progr
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,23 @@ def _known(kind: type, raw: dict[str, Any]) -> dict[str, Any]:
     """What this version knows of it: later ones may say more."""
     names = {each.name for each in fields(kind)}
     return {key: value for key, value in raw.items() if key in names}
+
+
+def foreign(card: FinderCard, species: str) -> str:
+    """Why a finder and an age model of this species do not go together; empty: they do, or nobody knows."""
+    if not card.species or not species or card.species == species:
+        return ""
+    return (
+        f"it finds faces of {card.species!r}, and the age model was made for {species!r}: the age of another species' "
+        "face would be wrong; take a finder and an age model of one species"
+    )
+
+
+def refuse_foreign(finders: Iterable[Path], species: str) -> None:
+    """Raises `BundleError` where one of these finders does not go with an age model of this species."""
+    for bundle in finders:
+        if why := foreign(read_finder_card(bundle), species):
+            raise BundleError(f"the finder {bundle}: {why}")
 
 
 def read_finder_card(bundle: Path) -> FinderCard:

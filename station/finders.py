@@ -12,6 +12,7 @@ from station.bundles import BundleError
 from station.detections import FAINT, Detector, ResultsFile
 from station.domain import Frame
 from station.faces import Animals, Finder, Whole
+from station.finder_card import foreign
 from station.finding import FacesOfAnimals, TrainedFinder
 from station.intake import Folder
 from station.line import Camera
@@ -116,10 +117,6 @@ def _trained(bundle: Path, device: str, species: str) -> TrainedFinder:
         hint = f"did you mean {near[0]!r}?" if near else "make one with `training finder`"
         raise BundleError(f"there is no such folder; {hint} ({Faces.model_fields['finder'].description})")
     finder = TrainedFinder(bundle, device)
-    its = finder.card.species
-    if its and species and its != species:
-        raise BundleError(
-            f"it finds faces of {its!r}, and the age model was made for {species!r}: the age of another species' face "
-            "would be wrong; take a finder and an age model of one species"
-        )
+    if why := foreign(finder.card, species):
+        raise BundleError(why)
     return finder

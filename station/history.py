@@ -46,7 +46,9 @@ def reading(file: Path) -> Iterator[Database]:
                 raise StoreError(f"{file} is not a station's database")
             yield db
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"the database {file} cannot be read: {error}") from error
+        older = "; it was made by an older station: `station migrate` brings it up to date"
+        remedy = older if str(error).startswith("no such ") else ""
+        raise StoreError(f"the database {file} cannot be read: {error}{remedy}") from error
 
 
 def user_of(file: Path) -> str | None:

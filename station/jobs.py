@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from station import errand, history, jobbook, logbook
 from station.domain import StationError
 from station.due import BASELINE, Due, Ending, Patience, Run, due, retried
 from station.energy import held
-from station.errand import Errand, JobError, Result
+from station.errand import BusyError, Errand, JobError, Result
 from station.fitness import Identity
 from station.flow import Doorbell
 from station.logs import about
@@ -158,13 +157,17 @@ class Jobs:
         self._queued.add(job)
         try:
             self._do(job, slot)
-        except StationError as error:
-            self._running.problems.tell("jobs", f"{job} cannot be begun: {error}")
+        except BusyError:  # begun by hand at this moment
+            return
+        except StationError as error:  # the next look tries again, not this moment
+            self._running.problems.tell(f"begin {job}", f"{job} cannot be begun: {error}")
         except BaseException as error:  # noqa: BLE001  carried to the Line
             self._running.bell.fail(error)
+        else:
+            self._running.problems.tell(f"begin {job}", None)
+            self._woken.set()
         finally:
             self._queued.discard(job)
-            self._woken.set()
 
     def _do(self, job: str, slot: str) -> None:
         now = self._running.clock()
@@ -174,8 +177,7 @@ class Jobs:
         if held(self._settings.energy, job, now, self._zone):
             return
         log.info("%s begins, for %s", job, slot, extra=about(job=job, slot=slot))
-        with suppress(JobError):  # begun by hand at this moment
-            self._tell(job, slot, errand.perform(self._errand(job), slot, self._running.clock, self._why_stop(job)))
+        self._tell(job, slot, errand.perform(self._errand(job), slot, self._running.clock, self._why_stop(job)))
 
     def _errand(self, job: str) -> Errand:
         return Errand(job, self._config, self._settings.station.database)

@@ -18,6 +18,7 @@ from sqlite_utils import Database
 
 from station import promotions, schema
 from station.bundles import CARD, BundleError, Card, read_card, writing
+from station.finder_card import refuse_foreign
 from station.history import reading
 from station.promotions import By, Change, Kind, Place, PromotionError
 from station.settings import Settings
@@ -78,13 +79,18 @@ def promote(settings: Settings, bundle: Path, by: str, why: str, now: datetime) 
 
 
 def rollback(settings: Settings, why: str, by: str, now: datetime) -> Path:
-    """Puts back what was in service before; the bundle that then is.  Raises `StationError`."""
+    """Puts back what was in service before, or last where the link is gone; the bundle that then is.
+
+    Raises `StationError`.
+    """
     where = _made(settings)
     _refuse_pinned(where, By(by))
     with promotions.alone(where):
         promotions.reconcile(where, now)
         with schema.beside(where.database) as db:
-            ways = [where.found(told) for told in promotions.ways_back(promotions.changes(db))]
+            done = promotions.changes(db)
+        lost = [done[-1].bundle] if done and where.target() is None else []
+        ways = [where.found(told) for told in (*lost, *promotions.ways_back(done))]
         for bundle in ways:
             if _sound(settings, bundle):
                 promotions.change(where, bundle, Kind.ROLLBACK, By(by), why, now)
@@ -219,9 +225,13 @@ def place(settings: Settings) -> Place:
 
 
 def prove(settings: Settings, bundle: Path) -> Card:
-    """Loads it as the station does, and compares its golden outputs.  Raises `BundleError`."""
+    """Loads it as the station does, and compares its golden outputs.
+
+    Raises `BundleError`, also where the finders in use look for another species.
+    """
     from station.ages import Ages  # noqa: PLC0415  torch takes seconds to import
 
+    refuse_foreign(settings.finders(), read_card(bundle).species)
     try:
         return Ages(bundle, settings.line.device, limit=settings.line.batch_faces).card
     except RuntimeError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from station import individuals, species
 from station.ages import Ages
 from station.bundles import read_card
+from station.finder_card import refuse_foreign
 from station.flow import Doorbell
 from station.gallery import Recogniser
 from station.prepare import cache_folder
@@ -47,7 +48,8 @@ class Readers:
         return Reader(bundle, ages, self._recognise(ages))
 
     def load(self, bundle: Path) -> Ages:
-        """Raises `BundleError` or `SpeciesError`."""
+        """Raises `BundleError`, also where the finders in use look for another species, or `SpeciesError`."""
+        refuse_foreign(self._settings.finders(), read_card(bundle).species)
         return loaded(self._settings, bundle)
 
     def look_again(self, reader: Reader) -> None:

@@ -25,13 +25,15 @@ _SIDE_PX = 288.0
 """A larger face shows no more."""
 _FACES = f"""
 SELECT frames.id, faces.individual, CASE WHEN captured_impossible THEN NULL ELSE captured_at END,
-    coalesce(faces.confidence, 0.5) * min(1.0, max(width * width_px, height * height_px) / {_SIDE_PX}),
+    coalesce(faces.confidence, 0.5) * min(1.0, max(width * width_px, height * height_px) / {_SIDE_PX})
+        * (faces.unusable IS NULL),
     EXISTS (SELECT 1 FROM words WHERE words.face = faces.id AND undone_at IS NULL AND who <> 'path')
 FROM frames JOIN faces ON faces.frame = frames.id
 WHERE topic IS NOT NULL AND unspooled_at IS NULL AND faces.individual IS NOT NULL ORDER BY faces.id
 """
 _OLD = """SELECT id, path FROM frames WHERE topic IS NOT NULL AND unspooled_at IS NULL AND outcome IS NOT NULL
-    AND admitted_at < :before AND done_at < :before ORDER BY id"""
+    AND admitted_at < :before AND done_at < :before AND NOT EXISTS (SELECT 1 FROM frames AS newer
+        WHERE newer.path = frames.path AND newer.id > frames.id AND newer.unspooled_at IS NULL) ORDER BY id"""
 _SEEN = """SELECT DISTINCT json_extract(one.value, '$.id'), json_extract(one.value, '$.first_seen'),
     json_extract(one.value, '$.last_seen') FROM censuses, json_each(census, '$.individuals') AS one"""
 

@@ -461,6 +461,11 @@ class Settings(_Section):
         folders = [camera.folder for camera in self.cameras.values() if camera.folder]
         return [*folders, *([self.mqtt.spool.absolute()] if self.mqtt.host else [])]
 
+    def finders(self) -> list[Path]:
+        """The folders of the finders that it names."""
+        said = {how.finder for how in (self.faces, *(camera.faces for camera in self.cameras.values())) if how}
+        return sorted(Path(finder) for finder in said - {WHOLE, MEGADETECTOR})
+
     def name(self, camera: str) -> str:
         """What people call a camera."""
         return self.cameras.get(camera, Camera()).name or camera

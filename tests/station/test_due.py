@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from station import history, jobbook
-from station.due import AGAIN, MOST_INTERRUPTED, Due, Ending, Patience, Run, due
+from station.due import AGAIN, AGAIN_AT_MOST, MOST_INTERRUPTED, Due, Ending, Patience, Run, due
 from station.store import Store
 from station.when import When
 
@@ -74,6 +74,13 @@ def test_what_was_stopped_goes_on_however_often_it_was(times: int) -> None:
 def test_what_stood_back_is_tried_again_a_little_later() -> None:
     now = NIGHT + timedelta(minutes=2)
     assert found(run(Ending.PUT_OFF), now=now).at == NIGHT + timedelta(minutes=1) + AGAIN
+
+
+def test_what_stands_back_again_and_again_is_tried_ever_more_seldom() -> None:
+    now = NIGHT + timedelta(minutes=2)
+    ended = NIGHT + timedelta(minutes=1)
+    assert found(*[run(Ending.PUT_OFF)] * 3, now=now).at == ended + 4 * AGAIN
+    assert found(*[run(Ending.PUT_OFF)] * 200, now=now).at == ended + AGAIN_AT_MOST
 
 
 def test_a_pause_ends_although_the_clock_was_set_back_meanwhile() -> None:

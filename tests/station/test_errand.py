@@ -16,7 +16,7 @@ import pytest
 from station import child, errand, history, jobbook
 from station.child import BEHIND, LAST, Rank
 from station.due import Ending, Run
-from station.errand import Errand, JobError, claimed, perform
+from station.errand import BusyError, Errand, claimed, perform
 from station.store import Store
 from tests.station.test_flow import until
 
@@ -121,7 +121,7 @@ def test_a_stop_ends_it_and_all_that_it_started_also_against_its_will(tmp_path: 
 
 def test_a_job_that_runs_is_not_begun_beside_itself_and_another_one_is(database: Path) -> None:
     with claimed(database, "census"):
-        with pytest.raises(JobError, match=f"census runs already, by process {os.getpid()}"):
+        with pytest.raises(BusyError, match=f"census runs already, by process {os.getpid()}"):
             done(database, "print(1)")
         with claimed(database, "backup"):
             pass
@@ -135,7 +135,7 @@ def test_two_that_are_asked_for_at_once_do_not_overlap(database: Path) -> None:
     def ask() -> None:
         try:
             told.append(done(database, "import time; time.sleep(0.5)").ending)
-        except JobError as error:
+        except BusyError as error:
             told.append(type(error))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -144,7 +144,7 @@ def test_two_that_are_asked_for_at_once_do_not_overlap(database: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert told.count(Ending.DONE) == len(runs(database)) >= 1
-    assert told.count(JobError) == 4 - len(runs(database))
+    assert told.count(BusyError) == 4 - len(runs(database))
 
 
 SUPERVISOR = """

@@ -160,6 +160,22 @@ def test_what_is_run_by_hand_is_not_begun_beside_it(box: Path, bundle: Path) -> 
         assert "backup runs already, by process" in told
 
 
+def test_what_cannot_be_begun_is_told_and_not_tried_without_a_pause(box: Path, bundle: Path) -> None:
+    read = configured(box, bundle, backup="nightly at 02:30")
+    planned(read, NOW - DAY)
+    (box / "station.db.job-backup.lock").mkdir()  # as little to be written as another user's file
+    looked = 0
+
+    def clock() -> datetime:
+        nonlocal looked
+        looked += 1
+        return NOW
+
+    with at_work(read, clock) as running:
+        assert until(lambda: any("backup cannot be begun" in told for told in running.problems.current()), 30)
+        assert not until(lambda: looked > 60, 0.5)
+
+
 def due(read: Settings, identity: Identity = IDENTITY, settled: bool = True) -> str | None:
     """What the self-check is for that comes next."""
     running = Running(lambda: identity, lambda: settled, Doorbell(), Problems(), lambda: NOW)

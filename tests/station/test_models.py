@@ -18,6 +18,7 @@ from station.history import reading
 from station.promotions import By, Kind, PromotionError
 from station.settings import Settings
 from station.store import Store
+from tests.discs import with_card
 from tests.station.conftest import NOW
 from tests.station.promoting import promote_without_end
 from tests.tiny import card, tiny_bundle
@@ -78,6 +79,24 @@ def test_a_bundle_that_is_gone_is_stepped_over_on_the_way_back(box: Settings) ->
     promote(box, "first", "second", "third")
     (box.station.bundle.parent / "second" / CARD).unlink()
     assert models.rollback(box, "worse", "person", NOW).name == "first"
+
+
+def test_where_the_link_is_gone_what_was_in_service_last_comes_back(box: Settings) -> None:
+    promote(box, "first", "second")
+    box.station.bundle.unlink()
+    assert models.fall_back(box, "the link is gone", NOW) and serving(box) == "second"
+    assert models.rollback(box, "", "person", NOW).name == "first"
+
+
+def test_a_bundle_of_another_species_than_the_finders_is_never_linked(
+    box: Settings, discs: Path, tmp_path: Path
+) -> None:
+    promote(box, "first")
+    bears = with_card(discs, tmp_path / "bears", species="brown_bear")
+    with_bears = box.model_copy(update={"faces": box.faces.model_copy(update={"finder": str(bears)})})
+    with pytest.raises(BundleError, match=r"finds faces of 'brown_bear'.*age model was made for"):
+        promote(with_bears, "second")
+    assert serving(box) == "first"
 
 
 def test_a_bundle_that_fails_its_golden_check_is_never_linked(box: Settings) -> None:

@@ -87,6 +87,19 @@ def test_the_best_face_of_each_animal_and_month_stays(spooled: Spooled, read: Se
     assert plan(read, NOW).kept == {MONTH: 3}
 
 
+def test_a_face_that_cannot_be_used_is_not_the_best(spooled: Spooled, read: Settings) -> None:
+    spooled.picture(individual="bao", confidence=0.4)
+    blurred = spooled.picture(OLD + HOUR, "bao", 0.9)
+    spooled.said.db.execute("UPDATE faces SET unusable = 'blurred' WHERE id = ?", [spooled.face])
+    assert going(spooled, read) == [blurred]
+
+
+def test_a_picture_that_came_again_is_not_taken_for_the_one_of_before(spooled: Spooled, read: Settings) -> None:
+    refused = spooled.picture(outcome="rejected")
+    spooled.picture(NOW - HOUR, path=str(refused), modified_ns=99)
+    assert going(spooled, read) == []
+
+
 def test_a_month_is_of_the_station_s_own_time(spooled: Spooled, read: Settings) -> None:
     eve = datetime(2026, 1, 31, 20, tzinfo=UTC)
     spooled.picture(eve, "bao", 0.4)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from station import history
 from station.copies import problems
 from station.schema import StoreError, migrations
 from station.store import Store
@@ -66,6 +67,12 @@ def made(file: Path, version: str) -> None:
         for name in NAMES[: NAMES.index(version) + 1]:
             connection.executescript(ROWS.get(name, ""))
         connection.commit()
+
+
+def test_who_asks_a_database_of_an_older_station_hears_the_remedy(file: Path) -> None:
+    made(file, "selfchecks")
+    with pytest.raises(StoreError, match="`station migrate`"), history.reading(file) as db:
+        list(history.estimates(db))
 
 
 def content(file: Path) -> dict[str, list[dict[str, object]]]:

@@ -56,6 +56,7 @@ def test_a_box_is_told_in_pixels_and_a_whole_picture_has_none() -> None:
         ({"source": TimeSource.FILE}, Why.FILE_TIME),
         ({"provisional": True}, Why.UNCONFIRMED),
         ({"people": True}, Why.PEOPLE),
+        ({"unusable": True}, Why.UNUSABLE),
         ({"there": False}, Why.GONE),
     ],
 )

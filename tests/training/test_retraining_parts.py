@@ -175,6 +175,15 @@ def test_an_animal_is_known_by_every_name_that_it_had(tmp_path: Path) -> None:
     assert found.aliases["bao"] == {"bao", "Old Bao", "giant-panda-1"}
 
 
+def test_a_face_that_cannot_be_used_is_known_as_such(tmp_path: Path) -> None:
+    with reserve(tmp_path / "station.db") as station:
+        station.seen("bao", AT)
+        station.individual("bao", born_on="2020-05-01")
+        station.db.execute("UPDATE faces SET unusable = 'blurred'")
+    found = ledger.known(tmp_path / "station.db", only_vouched=False)
+    assert [one.unusable for one in found.sightings] == [True]
+
+
 # The shadow
 
 

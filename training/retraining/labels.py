@@ -26,6 +26,7 @@ class Why(StrEnum):
 
     UNCONFIRMED = "nobody has confirmed the individual: the machine made it"
     PEOPLE = "the picture shows people"
+    UNUSABLE = "the face cannot be used: too small, blurred, badly lit, or of another species"
     GONE = "the picture is no longer there, or is another one"
     NO_TIME = "the picture has no time"
     CLOCK = "the camera's clock is suspect: before 2000, or ahead of the station's"
@@ -115,6 +116,7 @@ def _unusable(seen: Sighting) -> Why | None:
     doubts = (
         (seen.provisional, Why.UNCONFIRMED),
         (seen.people, Why.PEOPLE),
+        (seen.unusable, Why.UNUSABLE),
         (seen.captured_at is None, Why.NO_TIME),
         (seen.impossible, Why.CLOCK),
         (seen.source is TimeSource.FILE, Why.FILE_TIME),

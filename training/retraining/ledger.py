@@ -20,12 +20,13 @@ from training.retraining.sightings import Sighting
 
 _FACES = """SELECT faces.id, faces.individual, path, size_bytes, modified_ns, digest, x, y, faces.width, faces.height,
     width_px, height_px, captured_at, captured_source, captured_impossible, coalesce(people, 0) > 0 AS people,
-    unspooled_at, born_on, died_on, provisional
+    unspooled_at, born_on, died_on, provisional, unusable
     FROM faces JOIN frames ON frames.id = faces.frame JOIN individuals ON individuals.id = faces.individual
     WHERE outcome = 'observed' AND born_on IS NOT NULL ORDER BY faces.id"""
 _NEWEST = """SELECT faces.id, coalesce(faces.individual, 'unknown'), path, size_bytes, modified_ns, digest, x, y,
     faces.width, faces.height, width_px, height_px FROM faces JOIN frames ON frames.id = faces.frame
     WHERE outcome = 'observed' AND coalesce(people, 0) = 0 AND unspooled_at IS NULL AND captured_impossible = 0
+    AND unusable IS NULL
     ORDER BY captured_at DESC, faces.id DESC LIMIT ?"""
 
 
@@ -104,6 +105,7 @@ def _sighting(row: dict[str, Any]) -> Sighting:
         provisional=bool(row["provisional"]),
         people=bool(row["people"]),
         there=there,
+        unusable=row["unusable"] is not None,
     )
 
 

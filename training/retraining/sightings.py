@@ -35,3 +35,5 @@ class Sighting:
     """The picture shows people too."""
     there: bool
     """Its file still lies where it lay, with the size and the time it had."""
+    unusable: bool = False
+    """The finder found that it tells no age."""
