@@ -100,10 +100,11 @@ class _Streams:
 
     def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
         """As `Form` says."""
-        parts = np.array_split(pictures, min(len(pictures), len(self._requests)))
+        whole = np.ascontiguousarray(pictures)  # stays until all is read: the requests share its memory
+        parts = np.array_split(whole, min(len(whole), len(self._requests)))
         busy = self._requests[: len(parts)]
         for request, part in zip(busy, parts, strict=True):
-            request.start_async([np.ascontiguousarray(part)], share_inputs=True)
+            request.start_async([part], share_inputs=True)
         for request in busy:
             request.wait()
         return tuple(

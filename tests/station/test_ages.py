@@ -189,6 +189,15 @@ def test_a_form_takes_any_batch(convolving: Path, tmp_path: Path, count: int) ->
             assert got == pytest.approx(want, abs=0.02)
 
 
+def test_a_batch_that_does_not_lie_in_one_piece_is_read_the_same(convolving: Path, tmp_path: Path) -> None:
+    ages = Ages(convolving, "cpu")
+    turned = ages.golden.inputs[..., ::-1]
+    for make in ages.makers(tmp_path / "cache").values():
+        form = make()
+        for got, want in zip(form(turned), form(turned.copy()), strict=True):
+            assert got == pytest.approx(want, abs=1e-6)
+
+
 @pytest.fixture
 def never_fast_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("station.prepare.FAST_ENOUGH", math.inf)
