@@ -108,8 +108,11 @@ class Jobs:
             return
         self._plan(now)
         for job in self._plans:
-            if job not in self._queued and (found := self.due(job, now)):
-                self._set(job, found, now)
+            try:
+                if job not in self._queued and (found := self.due(job, now)):
+                    self._set(job, found, now)
+            except JobError as error:
+                self._hindered(job, error)
 
     def _plan(self, now: datetime) -> None:
         with history.reading(self._settings.station.database) as db:
@@ -119,7 +122,7 @@ class Jobs:
             self._planned = True
 
     def due(self, job: str, now: datetime) -> Due | None:
-        """What comes next for a job; None: another process runs it just now."""
+        """What comes next for a job; None: another process runs it just now.  Raises `JobError`."""
         database = self._settings.station.database
         with history.reading(database) as db:
             runs, since = jobbook.newest(db, job), jobbook.sinces(db)[job]
@@ -127,7 +130,7 @@ class Jobs:
             try:
                 with errand.claimed(database, job):
                     runs = jobbook.abandon(database, job)
-            except JobError:
+            except BusyError:
                 return None
         found = due(self._plans[job], self._zone, since, runs, now, self._patience)
         first = self._baseline(runs, now) if job == "selfcheck" else None
@@ -160,7 +163,7 @@ class Jobs:
         except BusyError:  # begun by hand at this moment
             return
         except StationError as error:  # the next look tries again, not this moment
-            self._running.problems.tell(f"begin {job}", f"{job} cannot be begun: {error}")
+            self._hindered(job, error)
         except BaseException as error:  # noqa: BLE001  carried to the Line
             self._running.bell.fail(error)
         else:
@@ -168,6 +171,10 @@ class Jobs:
             self._woken.set()
         finally:
             self._queued.discard(job)
+
+    def _hindered(self, job: str, error: StationError) -> None:
+        """Told until it is begun."""
+        self._running.problems.tell(f"begin {job}", f"{job} cannot be begun: {error}")
 
     def _do(self, job: str, slot: str) -> None:
         now = self._running.clock()

@@ -160,9 +160,12 @@ def test_what_is_run_by_hand_is_not_begun_beside_it(box: Path, bundle: Path) -> 
         assert "backup runs already, by process" in told
 
 
-def test_what_cannot_be_begun_is_told_and_not_tried_without_a_pause(box: Path, bundle: Path) -> None:
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_what_cannot_be_begun_is_told_and_not_tried_without_a_pause(box: Path, bundle: Path, cut_off: bool) -> None:
     read = configured(box, bundle, backup="nightly at 02:30")
     planned(read, NOW - DAY)
+    if cut_off:
+        jobbook.begin(read.station.database, "backup", None, NOW - DAY)
     (box / "station.db.job-backup.lock").mkdir()  # as little to be written as another user's file
     looked = 0
 
