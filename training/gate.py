@@ -15,8 +15,10 @@ it a little in the long run; figures to publish want animals that no gate has he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from training.judged import LEVELS, Judged
 from training.paired import paired_by_individual
 
 _NINETY = LEVELS.index(0.9)
+_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +192,13 @@ def _coverage(evidence: Evidence, asked: Thresholds, seed: int) -> Rule:
     siblings = _held(evidence.out_of_fold) if evidence.out_of_fold is not None else None
     if holdout is None:
         return Rule("coverage", False, "its 90% interval is unknown: too few animals to calibrate it on")
-    alone = Draws(holdout[1], seed).per_individual(holdout[0])
+    alone = _share(*holdout)
     values, names = holdout if siblings is None else tuple(np.concatenate(pair) for pair in zip(holdout, siblings))  # noqa: B905
     whole = Draws(names, seed).per_individual(values)
-    against = alone.low is not None and alone.high is not None and (alone.high < low or alone.low > high)
+    against = alone.high < low or alone.low > high
     said = (
         f"its 90% intervals hold {whole.value:.0%} of the true ages ({low:.0%} to {high:.0%} are wanted), "
-        f"on the holdout alone {alone.value:.0%}{_between(alone)}"
+        f"on the holdout alone {alone.value:.0%} (95% {alone.low:.0%} to {alone.high:.0%})"
     )
     return Rule("coverage", low <= whole.value <= high and not against, said)
 
@@ -204,6 +207,28 @@ def _held(judged: Judged) -> tuple[Numbers, Names] | None:
     """1 where the 90% interval holds the true age, and whose face it is; None where some interval is unknown."""
     inside = judged.inside(_NINETY)
     return None if inside is None else (inside, judged.individuals)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """With its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def _share(inside: Numbers, names: Names) -> _Share:
+    """The mean over individuals, as if each were one trial (Wilson 1927).
+
+    Draws will not do here: where all few are inside, every draw is, and 100% would look certain.
+    """
+    _, owner, counts = np.unique(names, return_inverse=True, return_counts=True)
+    animals = len(counts)
+    held = float((np.bincount(owner, inside) / counts).mean())
+    of_z = _Z**2 / animals
+    middle, half = held + of_z / 2, math.sqrt(of_z * (held * (1 - held) + of_z / 4))
+    return _Share(held, (middle - half) / (1 + of_z), (middle + half) / (1 + of_z))
 
 
 def _speed(evidence: Evidence, asked: Thresholds) -> Rule:
@@ -225,10 +250,6 @@ def _signed(figure: Figure) -> str:
     if figure.low is None or figure.high is None:
         return f"{figure.value:+.2f}"
     return f"{figure.value:+.2f}, 95% {figure.low:+.2f} to {figure.high:+.2f}"
-
-
-def _between(figure: Figure) -> str:
-    return "" if figure.low is None or figure.high is None else f" (95% {figure.low:.0%} to {figure.high:.0%})"
 
 
 def _sure(share: float) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.simulated import judged, with_estimates
 from training.folds import Numbers
-from training.gate import Bout, Evidence, Thresholds, Verdict, judge, macro_mae
+from training.gate import Bout, Evidence, Rule, Thresholds, Verdict, judge, macro_mae
 from training.judged import Judged
 
 CHAMPION = judged(animals=40, pictures=6, tau=3.0, sigma=1.0, width=0.85)
@@ -69,6 +69,20 @@ def test_intervals_that_are_too_narrow_or_too_wide_hold_it_back(width: float) ->
     verdict = judge(evidence(replace(other, low_years=middle - half, high_years=middle + half)), Thresholds())
     assert broken(verdict) == ["coverage"], verdict.rules
     assert "of the true ages" in verdict.broken[0].says
+
+
+def test_a_few_judges_all_inside_do_not_prove_intervals_too_wide() -> None:
+    few, many = judged(animals=25, pictures=1, tau=3.0), judged(animals=200, pictures=1, tau=3.0)
+    assert [coverage_of_all_inside(some).held for some in (few, many)] == [True, False]
+
+
+def coverage_of_all_inside(champion: Judged) -> Rule:
+    """The rule, where the holdout's intervals hold every true age and those of the folds are as they should be."""
+    other = better_by(0.1, champion)
+    wide = replace(other, low_years=other.low_years * 0, high_years=other.high_years + 99)
+    everybody = judged(animals=300, pictures=6, tau=3.0, width=0.8)
+    verdict = judge(evidence(wide, champion, out_of_fold=everybody), Thresholds(coverage=(0.5, 0.96)))
+    return next(rule for rule in verdict.rules if rule.name == "coverage")
 
 
 def test_unknown_intervals_hold_it_back() -> None:
