@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -143,15 +143,20 @@ class Year:
                 names.append(animal.name)
         return np.stack(crops), np.array(ages), np.array(names)
 
-    def _error(self, bundle: Path | None = None) -> Figure:
+    def _errors(self, bundle: Path | None = None) -> np.typing.NDArray[np.float64]:
         ages = Ages(bundle or models.in_service(self.camp.settings), "cpu")
         said = np.array([ages.estimate(p).age_years for p in ages.run(self._crops)[0]])
-        return Draws(self._names, 0).per_individual(np.abs(said - self._ages))
+        return np.abs(said - self._ages)
 
-    def rises_years(self) -> Iterator[float]:
-        """What each promotion cost, where it cost anything."""
-        values = [month.mae_years.value for month in self.done]
-        yield from (b - a for a, b in pairwise(values) if b > a)
+    def _error(self, bundle: Path | None = None) -> Figure:
+        return Draws(self._names, 0).per_individual(self._errors(bundle))
+
+    def promotions(self) -> Iterator[Figure]:
+        """By how many years each changed the error on the same faces; 95% over individuals."""
+        folder = models.models_folder(self.camp.settings)
+        served = [name for name, _ in groupby(month.in_service for month in self.done)]
+        for old, new in pairwise(self._errors(folder / name) for name in served):
+            yield Draws(self._names, 0).per_individual(new - old)
 
     def summary(self) -> dict[str, object]:
         first, last = self.done[0].mae_years, self.done[-1].mae_years
@@ -159,14 +164,12 @@ class Year:
             "seed": self.seed,
             "first_years": first.value,
             "last_years": last.value,
-            "promotions": sum(month.promoted for month in self.done),
-            "largest_rise_years": max(self.rises_years(), default=0.0),
+            "promotions_years": [asdict(change) for change in self.promotions()],
             "poisoned_promoted": sum(month.promoted for month in self.done if month.poisoned),
         }
 
     def _write(self) -> None:
-        told = self.summary() | {"months": [asdict(month) for month in self.done]}
-        self._file.write_text(json.dumps(told, indent=1) + "\n")
+        self._file.write_text(json.dumps({"months": [asdict(month) for month in self.done]}, indent=1) + "\n")
 
     def draw(self, file: Path) -> None:
         """The curve, for the README."""
