@@ -63,7 +63,7 @@ ROOMS = {
         "station/history.py",
         "station/shortage.py",
     },
-    "pydantic": {"station/settings.py", "station/messages.py", "station/replay.py"},
+    "pydantic": {"station/settings.py", "station/sections", "station/messages.py", "station/replay.py"},
     "prometheus_client": {"station/metrics.py"},
     "typer": {"station/__main__.py", "station/commands"},
     "frictionless": {"station/camtrap/check.py"},
