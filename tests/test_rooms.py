@@ -22,6 +22,9 @@ ROOMS = {
     "PIL": {"station/pictures.py"},
     "sqlite_utils": {
         "station/schema.py",
+        "station/migrations.py",
+        "station/first_migrations.py",
+        "station/counts.py",
         "station/store.py",
         "station/entries.py",
         "station/history.py",
