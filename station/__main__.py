@@ -131,8 +131,9 @@ def scan(
     """Estimate every picture of a folder once.  Again does only what is new; Ctrl-C is safe, again goes on."""
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
     from station import daemon, history, settings, terminal  # noqa: PLC0415
+    from station.sections.section import NAME  # noqa: PLC0415
 
-    if not settings.NAME.fullmatch(camera):
+    if not NAME.fullmatch(camera):
         raise StationError(f"--camera {camera!r}: letters, digits, - and _ only")
     read = settings.of(
         {

@@ -23,9 +23,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from station import settings
 from station.domain import Away, Message, StationError
 from station.flow import Doorbell
+from station.sections.mqtt import Mqtt
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Access:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
 
-def access(how: settings.Mqtt, station: str) -> Access:
+def access(how: Mqtt, station: str) -> Access:
     """From the settings, the password file or the environment, and the certificates.  Raises `BrokerError`."""
     return Access(
         how.host,
@@ -136,7 +136,7 @@ def _password(file: Path | None) -> str | None:
         raise BrokerError(f"mqtt.password_file = {file} cannot be read: {error}") from error
 
 
-def _tls(how: settings.Mqtt) -> ssl.SSLContext:
+def _tls(how: Mqtt) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(how.ca_file) if how.ca_file else None)
         if how.cert_file:

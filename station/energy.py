@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, time, tzinfo
 from pathlib import Path
 
-from station.settings import Energy
+from station.sections.schedule import Energy
 
 COMMAND_S = 10
 """A command that takes longer is broken."""

@@ -18,7 +18,8 @@ from station.intake import Folder
 from station.line import Camera
 from station.on_megadetector import MegaDetectorRun
 from station.programs import Running
-from station.settings import BESIDE, MEGADETECTOR, WHOLE, Faces, Settings, SettingsError
+from station.sections.line import BESIDE, MEGADETECTOR, WHOLE, Faces
+from station.settings import Settings, SettingsError
 
 
 class Finders:

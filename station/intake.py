@@ -37,11 +37,11 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-from station import settings
 from station.detections import RESULTS, state_of_results
 from station.domain import Lane, StationError
 from station.flow import Doorbell
 from station.pictures import SUFFIXES
+from station.sections import cameras
 from station.store import Candidate, Store
 from station.times import Clock
 
@@ -68,7 +68,7 @@ class Folder:
 
     group: str
     root: Path
-    settings: settings.Folder
+    settings: cameras.Folder
     passed_over: Counter[str] = field(default_factory=Counter)
     """Files of the latest listing that are no pictures, by suffix."""
 
@@ -323,7 +323,7 @@ class Watcher:
 
 
 @contextmanager
-def _observing(root: Path, how: settings.Folder, events: queue.SimpleQueue[tuple[str, bool] | None]) -> Iterator[None]:
+def _observing(root: Path, how: cameras.Folder, events: queue.SimpleQueue[tuple[str, bool] | None]) -> Iterator[None]:
     observer: BaseObserver = PollingObserver(timeout=how.settle_s or 1.0) if how.watch == "poll" else Observer()
     lost, watchdog_log = _Lost(events), logging.getLogger("watchdog.observers")
     if not root.is_dir():

@@ -18,13 +18,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from station import settings
 from station.broker import Incoming, Link, Listener
 from station.domain import Lane
 from station.flow import Doorbell
 from station.keeper import Keeper
 from station.mail import Mail, Refusal
-from station.settings import NAME
+from station.sections.mqtt import Mqtt
+from station.sections.section import NAME
 from station.shortage import Problems, is_full
 from station.store import Candidate, Store
 from station.times import Clock
@@ -104,7 +104,7 @@ class Post(Listener):
     def __init__(
         self,
         link: Link,
-        how: settings.Mqtt,
+        how: Mqtt,
         patterns: Patterns,
         store: Store,
         mail: Mail,

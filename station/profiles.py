@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -82,9 +82,12 @@ class Profile:
 
 
 def profiles(
-    db: Database, response: Response, season: Season, who: str | None = None, everybody: bool = False
+    db: Database, response: Response, season: Season, zone: tzinfo, who: str | None = None, everybody: bool = False
 ) -> list[Profile]:
-    """All individuals that pictures show, by id, or one; `everybody`: also those that none shows any more."""
+    """All individuals that pictures show, by id, or one; `everybody`: also those that none shows any more.
+
+    The days on which they were seen are of the `zone`, the station's.
+    """
     every = groupby(db.execute(_FACES, {"who": who}), itemgetter(0))
     faces = {
         id: tuple(Picture(row[1], row[2], row[3], sys.intern(row[4]), *row[5:]) for row in own) for id, own in every
@@ -92,7 +95,7 @@ def profiles(
     found = db.query("SELECT * FROM individuals WHERE :who IS NULL OR id = :who ORDER BY id", {"who": who})
     rows = {row["id"]: row for row in found if row["id"] in faces or everybody or who}
     readings = {id: series(list(_readings(faces.get(id, ())))) for id in rows}
-    facts = {id: _facts(row, faces.get(id, ())) for id, row in rows.items()}
+    facts = {id: _facts(row, faces.get(id, ()), zone) for id, row in rows.items()}
     births = _births(readings, facts, response, season)
     return [
         Profile(
@@ -127,10 +130,11 @@ def _readings(faces: Sequence[Picture]) -> Iterator[AgeReading]:
         yield AgeReading(at, face.age_years, burst)
 
 
-def _facts(row: Row, faces: Sequence[Picture]) -> Facts:
-    days = sorted(at[:10] for at in _believable(faces))
+def _facts(row: Row, faces: Sequence[Picture], zone: tzinfo) -> Facts:
+    times = sorted(_believable(faces))
     known = [date.fromisoformat(row[key]) if row[key] else None for key in ("born_on", "born_after", "born_before")]
-    return Facts(*known, *(date.fromisoformat(day) for day in (days[0], days[-1]))) if days else Facts(*known)
+    ends = (times[0], times[-1]) if times else ()
+    return Facts(*known, *(datetime.fromisoformat(at).astimezone(zone).date() for at in ends))
 
 
 def listed(profile: Profile, species: Species | None, now: datetime) -> Row:

@@ -22,6 +22,9 @@ ROOMS = {
     "PIL": {"station/pictures.py"},
     "sqlite_utils": {
         "station/schema.py",
+        "station/migrations.py",
+        "station/first_migrations.py",
+        "station/counts.py",
         "station/store.py",
         "station/entries.py",
         "station/history.py",
@@ -63,7 +66,7 @@ ROOMS = {
         "station/history.py",
         "station/shortage.py",
     },
-    "pydantic": {"station/settings.py", "station/messages.py", "station/replay.py"},
+    "pydantic": {"station/settings.py", "station/sections", "station/messages.py", "station/replay.py"},
     "prometheus_client": {"station/metrics.py"},
     "typer": {"station/__main__.py", "station/commands"},
     "frictionless": {"station/camtrap/check.py"},

@@ -22,7 +22,8 @@ from station.camtrap.tables import Deployment, Known
 from station.domain import StationError
 from station.durable import sync
 from station.profiles import Profile, listed
-from station.settings import Camera, Settings
+from station.sections.cameras import Camera
+from station.settings import Settings
 from station.species import Species
 from station.times import zone
 

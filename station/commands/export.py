@@ -41,7 +41,7 @@ def camtrap_dp(
     known = place(db, config, model, species)
     assert known.settings
     with reading(known.database) as database:
-        animals = profiles.profiles(database, known.response(), known.season)
+        animals = profiles.profiles(database, known.response(), known.season, known.zone)
         wanted = package.Wanted(round_, pictures)
         made = package.export(database, known.settings, known.species, animals, folder, wanted, now())
     rows = ", ".join(f"{count} {table}" for table, count in made.rows.items())

@@ -101,7 +101,7 @@ def _questions(known: Place) -> list[Question]:
     from station.place import reading  # noqa: PLC0415
 
     with reading(known.database) as database:
-        animals = profiles.profiles(database, known.response(), known.season)
+        animals = profiles.profiles(database, known.response(), known.season, known.zone)
         return doubts.questions(database, doubts.ledger(database, animals, known.odds(), now() - WINDOW))
 
 

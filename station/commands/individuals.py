@@ -47,7 +47,7 @@ def individuals(
 
     known = place(db, config, model, species)
     with reading(known.database) as database:
-        found = profiles.profiles(database, known.response(), known.season, everybody=everybody)
+        found = profiles.profiles(database, known.response(), known.season, known.zone, everybody=everybody)
     rows = [profiles.listed(profile, known.species, now().astimezone(known.zone)) for profile in found]
     terminal.listing(rows, profiles.COLUMNS, SHOWN, form.value)
     if not rows and form is Form.TABLE and (why := known.unnamed()):
@@ -71,7 +71,7 @@ def show(
     known = place(*_named(context, db, config), model, species)
     with reading(known.database) as database:
         [profile] = profiles.profiles(
-            database, known.response(), known.season, hearing.find(database, whom), everybody=True
+            database, known.response(), known.season, known.zone, hearing.find(database, whom), everybody=True
         )
     if form is Form.TABLE:
         listed = profiles.listed(profile, known.species, now().astimezone(known.zone))

@@ -17,22 +17,11 @@ from typing import Any
 import numpy as np
 
 from station import history, schema
-from station.domain import (
-    WHOLE,
-    CaptureTime,
-    Estimate,
-    Face,
-    Facts,
-    Frame,
-    Lane,
-    Observation,
-    Observed,
-    Reading,
-    TimeSource,
-)
+from station.domain import Lane
 from station.flow import Doorbell
-from station.store import Candidate, Store
+from station.store import Store
 from tests.benchmarks.figures import told
+from tests.frames import candidate, observed
 from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -45,23 +34,17 @@ def written(file: Path, count: int) -> dict[str, float]:
         store.use_model(card(), NOW)
         began = time.perf_counter()
         for start in range(0, count, 500):
-            names = [f"/p/{number}" for number in range(start, start + 500)]
-            store.admit([Candidate("ridge", name, 1, 1, None, Lane.LIVE) for name in names], NOW)
+            store.admit([candidate(number, Lane.LIVE) for number in range(start, start + 500)], NOW)
         admitted = time.perf_counter()
         frames = store.pending(Doorbell())
         for _ in range(count // BATCH):
-            store.record([_observed(next(frames)) for _ in range(BATCH)], NOW)
+            batch = [next(frames) for _ in range(BATCH)]
+            store.record([observed(frame, f"{frame.id:064x}", 5.0) for frame in batch], NOW)
         recorded = time.perf_counter()
     return {
         "admitted, frames/s": count / (admitted - began),
         "taken in hand and recorded in batches of 32, frames/s": count / (recorded - admitted),
     }
-
-
-def _observed(frame: Frame) -> Observed:
-    facts = Facts(f"{frame.id:064x}", 800, 600, CaptureTime(NOW, "2026:06:01 12:00:00", TimeSource.EXIF))
-    reading = Reading(Estimate(5.0, 1.0, 3.5, 6.5, "adult", "tiny-1"), np.zeros(3, np.float32))
-    return Observed(frame, facts, (Observation(Face(WHOLE), reading),))
 
 
 def filled(file: Path, count: int) -> None:

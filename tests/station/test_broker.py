@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from station import settings
 from station.broker import Access, Broker, BrokerError, Incoming, Listener, Sent, access
 from station.domain import Message
 from station.flow import Doorbell
+from station.sections.mqtt import Mqtt
 from tests.mosquitto import PLAIN, running
 from tests.station.test_flow import until
 
@@ -49,8 +49,8 @@ def connecting(
     return broker, ears
 
 
-def how(port: int, **changes: object) -> settings.Mqtt:
-    return settings.Mqtt.model_validate({"host": "127.0.0.1", "port": port, "keepalive_s": 5} | changes)
+def how(port: int, **changes: object) -> Mqtt:
+    return Mqtt.model_validate({"host": "127.0.0.1", "port": port, "keepalive_s": 5} | changes)
 
 
 def test_secrets_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from station import history, schema, settings
 from station.checkup import Live, checkup, examine
+from station.counts import recount
 from station.domain import Away, Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
 from station.flow import Doorbell
 from station.health import Health, Refused
@@ -157,7 +158,7 @@ def test_counts_that_a_repair_has_left_wrong_are_made_anew(file: Path) -> None:
     right = counts(db), db.execute("SELECT * FROM arrivals").fetchall()
     db.execute("UPDATE frame_counts SET n = 7")
     db.execute("DELETE FROM arrivals")
-    schema.recount(db)
+    recount(db)
     assert (counts(db), db.execute("SELECT * FROM arrivals").fetchall()) == right
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from station.energy import held, within
-from station.settings import Energy
+from station.sections.schedule import Energy
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -58,7 +58,7 @@ class Box:
         return (self.opt / "venv").resolve()
 
     def next_version(self, name: str, then: str = "") -> None:
-        with (self.source / "station/schema.py").open("a") as file:
+        with (self.source / "station/migrations.py").open("a") as file:
             file.write(ONE_MORE.format(name=name, then=then))
 
     def fill(self) -> list[tuple[object, ...]]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from station import history, settings
+from station import history
 from station.detections import ResultsFile
 from station.domain import Rejection
 from station.faces import Animals
 from station.flow import Doorbell
 from station.intake import Folder, FolderError, Lister, Watcher
 from station.pictures import BadPicture, Picture
+from station.sections import cameras
 from station.store import Store
 from tests.station.test_flow import until
 
@@ -32,7 +33,7 @@ class Box:
     file: Path
 
     def lister(self, **how: Any) -> Lister:
-        folder = Folder("ridge", self.root, settings.Folder(**how))
+        folder = Folder("ridge", self.root, cameras.Folder(**how))
         return Lister(folder, self.store, self.bell, lambda: datetime.now(UTC))
 
     def admitted(self) -> list[str]:
@@ -75,7 +76,7 @@ def put(path: Path, content: bytes = b"x", age_s: float = 3600) -> Path:
     ],
 )
 def test_camera_and_individual_come_from_the_path(pattern: str, path: str, camera: str, individual: str | None) -> None:
-    folder = Folder("ridge", Path("/p"), settings.Folder(pattern=pattern))
+    folder = Folder("ridge", Path("/p"), cameras.Folder(pattern=pattern))
     assert folder.place(f"/p/{path}") == (camera, individual)
 
 
@@ -297,7 +298,7 @@ def test_a_folder_that_cannot_be_watched_is_listed_all_the_same(box: Box, caplog
 
 
 def test_a_folder_that_is_missing_at_first_is_watched_when_it_comes(box: Box, tmp_path: Path) -> None:
-    folder = Folder("late", tmp_path / "late", settings.Folder(settle_s=0.05, rescan_s=1))
+    folder = Folder("late", tmp_path / "late", cameras.Folder(settle_s=0.05, rescan_s=1))
     with Watcher(Lister(folder, box.store, box.bell, lambda: datetime.now(UTC)), box.bell):
         put(tmp_path / "late" / "a.jpg")
         assert until(lambda: len(box.admitted()) == 1, 10)
@@ -309,7 +310,7 @@ def test_an_error_of_the_program_reaches_the_line(box: Box) -> None:
         raise RuntimeError("no clock")
 
     put(box.root / "a.jpg")
-    with Watcher(Lister(Folder("ridge", box.root, settings.Folder()), box.store, box.bell, broken), box.bell):
+    with Watcher(Lister(Folder("ridge", box.root, cameras.Folder()), box.store, box.bell, broken), box.bell):
         assert until(lambda: box.bell.stopped)
     with pytest.raises(RuntimeError, match="no clock"):
         box.bell.check()

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from station import settings
 from station.broker import Incoming, Sent
 from station.domain import Message
 from station.flow import Doorbell
@@ -22,6 +21,7 @@ from station.herald import Herald
 from station.keeper import Keeper
 from station.mail import Mail
 from station.post import Patterns, Post
+from station.sections.mqtt import Mqtt, Privacy
 from station.shortage import Problems
 from station.spool import Spool, SpoolError
 from station.store import Store
@@ -86,7 +86,7 @@ class Office:
 
 
 def opened(tmp_path: Path, **changes: Any) -> Iterator[Office]:
-    how = settings.Mqtt(host="x", receive_maximum=4, max_message_mb=0.01, **changes)
+    how = Mqtt(host="x", receive_maximum=4, max_message_mb=0.01, **changes)
     herald, bell, wire, problems = Herald("hut"), Doorbell(), Wire(), Problems()
     with Store(tmp_path / "station.db", NOW, durable=True, herald=herald) as store:
         store.use_model(card(), NOW)
@@ -95,7 +95,7 @@ def opened(tmp_path: Path, **changes: Any) -> Iterator[Office]:
         post = Post(
             wire,
             how,
-            Patterns(how.images, "hut", settings.Privacy().labels),
+            Patterns(how.images, "hut", Privacy().labels),
             store,
             mail,
             keeper,

@@ -17,6 +17,7 @@ from station.domain import WHOLE
 from station.embeddings import Place
 from station.hearing import hearing
 from station.probation import Seen, audit
+from station.sections.learning import Models
 from station.settings import Settings
 from tests.conftest import picture
 from tests.station.test_line import now, rows, scan
@@ -124,7 +125,7 @@ def test_a_pinned_model_stays_although_it_is_worse(box: Settings) -> None:
 
 
 def test_without_enough_known_animals_errors_say_nothing(box: Settings) -> None:
-    few = box.model_copy(update={"models": settings.Models(watch_animals=4)})
+    few = box.model_copy(update={"models": Models(watch_animals=4)})
     promoted(few, "older")
     assert "nobody of known birth date was seen often enough" in str(models.watch(few, now()))
 

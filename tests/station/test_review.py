@@ -82,7 +82,7 @@ def recognise(db: Path, said: dict[int, tuple[str, str]]) -> None:
 
 def asked(db: Path) -> list[Question]:
     with reading(db) as ledger:
-        animals = profiles.profiles(ledger, Response.plain(1.0, 1.0), Season())
+        animals = profiles.profiles(ledger, Response.plain(1.0, 1.0), Season(), UTC)
         of = doubts.ledger(ledger, animals, Odds(), NOW - timedelta(days=365))
         return doubts.questions(ledger, of)
 
@@ -211,7 +211,7 @@ def test_an_animal_that_does_not_age_is_asked_about_its_strangest_picture(tmp_pa
     station("scan", tmp_path / "card", "--camera", "ridge", "--model", bundle, "--db", db, "--pattern",
             "{individual}", "--recursive")  # fmt: skip
     with reading(db) as ledger:
-        animals = profiles.profiles(ledger, Response.plain(0.3, 0.3), Season())
+        animals = profiles.profiles(ledger, Response.plain(0.3, 0.3), Season(), UTC)
         of = doubts.ledger(ledger, animals, Odds(), NOW - timedelta(days=3650))
         [question] = [q for q in doubts.questions(ledger, of) if q.kind == "swap"]
     assert "two animals may go by this name" in question.why

@@ -16,7 +16,8 @@ from sqlite_utils import Database
 
 from station import history
 from station.copies import problems
-from station.schema import StoreError, migrations
+from station.migrations import migrations
+from station.schema import StoreError
 from station.store import Store
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -174,9 +175,9 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from datetime import UTC, datetime
-from station import schema
+from station.migrations import migrations
 from station.store import Store
-@schema.migrations()
+@migrations()
 def interrupted(db):
     db.execute("ALTER TABLE frames ADD COLUMN half TEXT")
     db.execute("DELETE FROM estimates")

@@ -8,7 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from station import settings
-from station.settings import Camera, Faces, Line, Settings, SettingsError
+from station.sections.cameras import Camera
+from station.sections.line import Faces, Line
+from station.settings import Settings, SettingsError
 from station.times import zone
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "station.toml"
