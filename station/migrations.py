@@ -184,3 +184,9 @@ def promotions(db: Database) -> None:
 def face_quality(db: Database) -> None:
     """How good a picture of a face each one is."""
     db.execute("ALTER TABLE faces ADD COLUMN quality REAL")  # 0 to 1; empty: nobody asked
+
+
+@migrations()
+def frames_in_hand(db: Database) -> None:
+    """What a run has in hand is asked for at every claim: it must not cost more where more is waiting."""
+    db.execute("CREATE INDEX frames_in_hand ON frames (run) WHERE outcome IS NULL AND run IS NOT NULL")

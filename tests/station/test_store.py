@@ -54,6 +54,27 @@ def test_the_live_lane_goes_first_and_each_lane_in_order(store: Store) -> None:
     assert [frame.path[3] for frame in take(store, 4)] == ["2", "4", "1", "3"]
 
 
+def test_taking_a_frame_costs_the_same_however_many_wait(store: Store) -> None:
+    def steps_of_taking() -> int:
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        with store.asking() as db:
+            db.conn.set_progress_handler(step, 10)
+            take(store, CHUNK)
+            db.conn.set_progress_handler(None, 0)
+        return steps
+
+    store.admit([candidate(number) for number in range(100)], NOW)
+    take(store, CHUNK)
+    few = steps_of_taking()
+    store.admit([candidate(number) for number in range(100, 3000)], NOW)
+    assert steps_of_taking() < 1.5 * few
+
+
 def test_pending_ends_when_the_bell_is_closed_and_all_is_recorded(store: Store) -> None:
     store.admit([candidate(i) for i in range(3 * CHUNK)], NOW)
     bell, seen = closed(), 0
