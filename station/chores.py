@@ -141,18 +141,22 @@ def back_up(chore: Chore) -> str:
 
 
 def retain(chore: Chore) -> str:
-    """Old pictures of the spool."""
-    from station import retention  # noqa: PLC0415
+    """Old pictures of the spool, and models of long ago."""
+    from station import clearing, retention  # noqa: PLC0415
 
     wanted = retention.plan(chore.read, chore.now)
-    size = wanted.bytes
     if chore.dry_run:
-        return f"{wanted.sentence(done=False)}; that would free {size / 1e6:.1f} MB"
+        models = clearing.plan(chore.read)
+        size = wanted.bytes + models.bytes
+        told = (wanted.sentence(done=False), models.sentence(done=False), f"that would free {size / 1e6:.1f} MB")
+        return "; ".join(filter(None, told))
     try:
         freed = retention.carry_out(chore.read, wanted, chore.now)
+        models, size = clearing.carry_out(chore.read, chore.now)
     except OSError as error:
-        raise StationError(f"a picture of the spool cannot be deleted: {error}") from error
-    return f"{wanted.sentence(done=True)}; {freed / 1e6:.1f} MB freed"
+        raise StationError(f"{error.filename or 'a file'} cannot be deleted: {error.strerror or error}") from error
+    told = (wanted.sentence(done=True), models.sentence(done=True), f"{(freed + size) / 1e6:.1f} MB freed")
+    return "; ".join(filter(None, told))
 
 
 DOES: dict[str, Callable[[Chore], str]] = {

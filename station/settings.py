@@ -206,7 +206,9 @@ class Schedule(_Section):
     selfcheck: str = Field("weekly on Sunday at 03:00", description="the box's speed, against its baseline")
     retraining: str = Field("never", description="a new model from what people confirmed, if it passes the gate")
     backup: str = Field("never", description="database, bundle and configuration in one file")
-    retention: str = Field("never", description="old pictures of the spool go; those of camera folders never do")
+    retention: str = Field(
+        "never", description="old pictures of the spool and models of long ago go; camera folders are never touched"
+    )
     census_into: Path | None = Field(
         None, description="a folder in which each night gets one of its own; none: census, beside the database"
     )
@@ -322,6 +324,12 @@ class Models(_Section):
     )
     watch_speed: float = Field(
         0.8, ge=0, le=1, description="share of the former model's images/s below which a self-check counts against it"
+    )
+    kept: int = Field(
+        5,
+        ge=0,
+        description="so many of the newest retrained bundles stay whole; of older ones that nothing needs, retention "
+        "leaves the card and the gate's words",
     )
 
 
