@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from pathlib import Path
 from station import promotions
 from station.domain import StationError
 from station.flow import Doorbell
-from station.passing import passes, pause_s
+from station.passing import TROUBLE, passes, pause_s
 from station.promotions import By, Kind, Place
 from station.readers import Readers, prepare
 from station.rescoring import Rescoring
@@ -114,7 +113,7 @@ class Handover:
         former = self._succession.serving
         try:
             reader = self._readers.reader(bundle, self._readers.load(bundle), former)
-        except (StationError, RuntimeError, OSError, sqlite3.OperationalError, MemoryError) as error:
+        except TROUBLE as error:
             if passes(error, bundle):
                 self._try_later(bundle, error)
             else:

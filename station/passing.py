@@ -7,11 +7,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from station.domain import StationError
 from station.golden import NoMemory
 from station.schema import StoreError
 from station.shortage import FullError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0
+TROUBLE = (StationError, RuntimeError, OSError, sqlite3.OperationalError, MemoryError)
+"""What the taking up of a bundle may raise; RuntimeError: what torch says."""
 _BLOCK = 1 << 20
 _PASSING = frozenset(
     getattr(errno, name)

@@ -62,6 +62,7 @@ ROOMS = {
         "station/store.py",
         "station/history.py",
         "station/shortage.py",
+        "station/passing.py",
     },
     "pydantic": {"station/settings.py", "station/messages.py", "station/replay.py"},
     "prometheus_client": {"station/metrics.py"},
