@@ -224,9 +224,10 @@ def backup(
     file: Annotated[Path, typer.Argument(help="the .tar.gz to write")],
     config: Config = Path("config/station.toml"),
 ) -> None:
-    """Write database, bundle and configuration into one file, also while the station runs, and read it back.
+    """Write database, bundle, finders and configuration into one file, also while the station runs, and read it back.
 
-    Passwords and keys lie in files of their own and are not in it.
+    Passwords and keys lie in files of their own and are not in it, nor are the pictures of camera folders and of
+    training manifests.
     """
     from station import backup  # noqa: PLC0415
 
@@ -234,6 +235,8 @@ def backup(
     typer.echo(f"{file}: {len(made.files)} files, {file.stat().st_size / 1e6:.1f} MB, read back and found sound")
     if not made.bundle:
         typer.echo("there was no bundle in service to put into it")
+    for sentence in made.left_out:
+        typer.echo(sentence)
 
 
 @app.command(epilog="Example: `station restore /media/stick/station.tar.gz --config /etc/station/station.toml`")
@@ -245,6 +248,8 @@ def restore(
 
     made, read = restore.restore(file, config)
     typer.echo(f"{file}, made {made.made_at} at station {made.station}, is in place: {config}, {read.station.database}")
+    for sentence in made.left_out:
+        typer.echo(sentence)
 
 
 @app.command(epilog="Example: `station migrate --config /etc/station/station.toml`")

@@ -1,10 +1,12 @@
-"""A station in one file: database, bundle in service, configuration, and the pictures that nobody else has.
+"""A station in one file: database, models in service, configuration, and the pictures that nobody else has.
 
 ```
 station.db       a copy at one instant
 station.toml     the configuration; passwords and keys lie in files of their own and are not in it
 species.toml     where the configuration names one by path
 bundle/…         the folder that `station.bundle` is or points to
+finders/0/…      the folders of the finders in use
+base/0           the manifests of `[retraining] base`, without the pictures that they name
 spool/…          pictures from the broker that have no outcome yet
 manifest.json    the last: names and SHA-256 of all others
 ```
@@ -25,7 +27,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from station import history, settings
+from station import history, settings, takealong
 from station.bundles import CARD
 from station.copies import CopyError, copy_database, problems
 from station.domain import StationError
@@ -56,11 +58,25 @@ class Manifest:
     """SHA-256 by name."""
     modified_ns: dict[str, int] = field(default_factory=dict)
     """By name, of the pictures: a frame knows its file by this."""
+    finders: list[str] = field(default_factory=list)
+    """For each time that the configuration names one, in its order, the folder in here; empty: it was not there."""
+    base: list[str] = field(default_factory=list)
+    """The same for the manifests of `[retraining] base`."""
+    left_out: list[str] = field(default_factory=list)
+    """What else the station needs, a sentence each."""
     format: int = FORMAT
 
-    def bundle_files(self) -> dict[str, str]:
-        """SHA-256 by name within the bundle."""
-        return {name.removeprefix("bundle/"): digest for name, digest in self.files.items() if name[:7] == "bundle/"}
+    def below(self, folder: str) -> dict[str, str]:
+        """SHA-256 by name within a folder of the backup."""
+        start = f"{folder}/"
+        return {name.removeprefix(start): digest for name, digest in self.files.items() if name.startswith(start)}
+
+    def misplaced(self) -> bool:
+        """Whether it speaks of files that are not in it."""
+        known = self.files.keys()
+        folders = [name for name in self.finders if name and not self.below(name)]
+        single = [name for name in (*self.base, *self.modified_ns) if name and name not in known]
+        return PurePosixPath(self.bundle).name != self.bundle or bool(folders or single)
 
 
 def backup(config: Path, target: Path, now: datetime) -> Manifest:
@@ -91,7 +107,15 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 def _heading(read: Settings, now: datetime) -> Manifest:
     bundle = read.station.bundle
     name = bundle.resolve().name if (bundle / CARD).is_file() else ""
-    return Manifest(iso(now), read.station.id, name, bundle.is_symlink())
+    return Manifest(
+        iso(now),
+        read.station.id,
+        name,
+        bundle.is_symlink(),
+        finders=takealong.names(takealong.finders(read), takealong.FINDERS),
+        base=takealong.names(list(read.retraining.base), takealong.BASE),
+        left_out=list(takealong.left_out(read)),
+    )
 
 
 def _sources(read: Settings, config: Path, database: Path) -> Iterator[tuple[str, Path]]:
@@ -103,6 +127,7 @@ def _sources(read: Settings, config: Path, database: Path) -> Iterator[tuple[str
         for file in sorted(read.station.bundle.resolve().rglob("*")):
             if file.is_file():
                 yield f"bundle/{file.relative_to(read.station.bundle.resolve()).as_posix()}", file
+    yield from takealong.files(read)
     with history.reading(database) as db:
         waiting = [Path(row["path"]) for row in db.query("SELECT path FROM frames WHERE outcome IS NULL")]
     for file in waiting:
@@ -161,7 +186,7 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda _
         raise BackupError(f"{archive} was made by another version of the station (format {manifest.format})")
     if wrong := sorted(name for name in manifest.files.keys() | found if manifest.files.get(name) != found.get(name)):
         raise BackupError(f"{archive} is damaged: {', '.join(wrong[:3])} is not what was written")
-    if PurePosixPath(manifest.bundle).name != manifest.bundle or manifest.modified_ns.keys() - found.keys():
+    if manifest.misplaced():
         raise BackupError(f"{archive} names files that have no place in it")
     if DATABASE not in found or (broken := problems(folder / DATABASE)):
         raise BackupError(f"{archive}: its database is not sound: {broken[0] if DATABASE in found else 'missing'}")

@@ -8,7 +8,8 @@ weights.pt     what further training starts from
 out_of_fold.csv    what models of the same kind said of faces that they were not fitted on
 MODEL_CARD.md  what it is for and what not, for people
 ```
-A bundle is immutable: it is written beside its place and renamed into it when complete.
+A bundle is immutable: it is written beside its place and renamed into it when complete.  Long out of service it may be
+cleared: then `cleared.json` says when, the card and what the gate said stay, and the large files are gone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from station.durable import sync
 FORMAT = 1
 PROGRAM, CARD, GOLDEN, WEIGHTS = "program.pt2", "card.json", "golden.npz", "weights.pt"
 OUT_OF_FOLD, FOR_PEOPLE = "out_of_fold.csv", "MODEL_CARD.md"
+CLEARED = "cleared.json"
 
 
 class BundleError(StationError):
@@ -158,12 +160,27 @@ def _identity(raw: dict[str, Any] | None) -> Identity | None:
 def read_card(bundle: Path) -> Card:
     """The card of a bundle folder; raises `BundleError` where the folder is not a complete bundle."""
     missing = [name for name in (PROGRAM, CARD, GOLDEN) if not (bundle / name).is_file()]
+    if missing and (bundle / CLEARED).is_file():
+        raise BundleError(
+            f"{bundle} was cleared by the retention of models, and only its card and what the gate said are left: "
+            "bring its files back from a copy, or retrain"
+        )
     if missing:
         raise BundleError(f"{bundle} is not a bundle: {', '.join(missing)} missing; make one with `training fit`")
+    return card_alone(bundle)
+
+
+def card_alone(bundle: Path) -> Card:
+    """The card of a bundle whose other files may be gone; raises `BundleError`."""
     try:
         return Card.from_json((bundle / CARD).read_text(encoding="utf-8"))
     except (BundleError, OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{bundle / CARD}: {error}") from error
+
+
+def is_cleared(bundle: Path) -> bool:
+    """Whether only what is small is left of it."""
+    return (bundle / CLEARED).is_file() and not all((bundle / name).is_file() for name in (PROGRAM, GOLDEN))
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def examine(
         images=_sums((c.outcome, c.n) for c in found.frames),
         rejections=_sums((c.reason, c.n) for c in found.frames if c.outcome == "rejected"),
         refused=tuple(Refused(*row) for row in found.refused),
-        estimates=sum(c.n for c in found.estimates),
+        estimates=sum(c.n for c in found.current),
         images_per_s=found.done_recently / RECENTLY.total_seconds(),
         coverage=_coverage(found),
         outbox=Queue(found.outbox, _age_s(found.outbox_oldest, now)),
@@ -134,10 +134,10 @@ def _sums(parts: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _coverage(found: Vitals) -> Coverage:
-    known = sum(c.n for c in found.estimates if c.interval_known)
+    known = sum(c.n for c in found.current if c.interval_known)
     observed = [c for c in found.frames if c.outcome == "observed"]
     believable = sum(c.n for c in observed if c.clock == "believable")
-    return Coverage(_share(known, sum(c.n for c in found.estimates)), _share(believable, sum(c.n for c in observed)))
+    return Coverage(_share(known, sum(c.n for c in found.current)), _share(believable, sum(c.n for c in observed)))
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -141,18 +141,25 @@ def back_up(chore: Chore) -> str:
 
 
 def retain(chore: Chore) -> str:
-    """Old pictures of the spool."""
-    from station import retention  # noqa: PLC0415
+    """Old pictures of the spool, models of long ago, and census folders of old nights."""
+    from station import clearing, oldnights, retention  # noqa: PLC0415
 
-    wanted = retention.plan(chore.read, chore.now)
-    size = wanted.bytes
-    if chore.dry_run:
-        return f"{wanted.sentence(done=False)}; that would free {size / 1e6:.1f} MB"
+    read = chore.read
+    pictures = retention.plan(read, chore.now)
     try:
-        freed = retention.carry_out(chore.read, wanted, chore.now)
+        nights = oldnights.plan(read)
+        if chore.dry_run:
+            models = clearing.plan(read)
+            freed = pictures.bytes + models.bytes + nights.bytes
+        else:
+            freed = retention.carry_out(read, pictures, chore.now)
+            models, size = clearing.carry_out(read, chore.now)
+            freed += size + oldnights.carry_out(nights)
     except OSError as error:
-        raise StationError(f"a picture of the spool cannot be deleted: {error}") from error
-    return f"{wanted.sentence(done=True)}; {freed / 1e6:.1f} MB freed"
+        raise StationError(f"{error.filename or 'a file'} cannot be deleted: {error.strerror or error}") from error
+    told = [part.sentence(done=not chore.dry_run) for part in (pictures, models, nights)]
+    size_mb = f"{freed / 1e6:.1f} MB"
+    return "; ".join(filter(None, (*told, f"that would free {size_mb}" if chore.dry_run else f"{size_mb} freed")))
 
 
 DOES: dict[str, Callable[[Chore], str]] = {

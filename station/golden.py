@@ -31,7 +31,7 @@ class Form(Protocol):
         ...
 
 
-class NoMemory(Exception):
+class NoMemory(RuntimeError):
     """The device has no memory for a batch of this size."""
 
 

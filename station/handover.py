@@ -1,7 +1,9 @@
 """A running station takes up the bundle that the link leads to, without a restart and without losing a picture.
 
 The new one is loaded and checked beside the old one, which goes on reading meanwhile; where it is unfit the old one
-stays, and the link is put back.  Then, in spare time, the new one looks at the faces of before.
+stays, and the link is put back.  Where it only could not be taken up just now (the database was locked, a disk could
+not be read, the device had no memory for two) it is tried again, with growing pauses.  Then, in spare time, the new one
+looks at the faces of before.
 """
 
 from __future__ import annotations
@@ -9,13 +11,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from station import promotions
 from station.domain import StationError
 from station.flow import Doorbell
+from station.passing import TROUBLE, passes, pause_s
 from station.promotions import By, Kind, Place
 from station.readers import Readers, prepare
 from station.rescoring import Rescoring
@@ -27,6 +32,16 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 _NICER = 5
 """Than the Line's threads; Linux counts niceness by thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """A bundle that could not be taken up just now."""
+
+    bundle: Path
+    failures: int
+    at_s: float
+    """When it is tried again, by the monotonic clock."""
 
 
 class Handover:
@@ -41,6 +56,7 @@ class Handover:
         self.changed: Callable[[], None] = lambda: None
         """Called when another model is in service."""
         self._unfit: Path | None = None
+        self._later: _Later | None = None
         self._unprepared = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
@@ -82,27 +98,42 @@ class Handover:
         return True
 
     def _wanted(self) -> Path | None:
-        """Where the link leads, if that is neither in service nor unfit."""
+        """Where the link leads, if that is neither in service nor unfit, nor to be tried later."""
         target = self._place.target()
         if target != self._unfit:
             self._unfit = None
+        if self._later and target != self._later.bundle:
+            self._later = None
+            self._problems.tell("models", None)
+        if self._later and time.monotonic() < self._later.at_s:
+            return None
         return target if target not in (self._succession.serving.bundle, self._unfit) else None
 
     def _take_up(self, bundle: Path) -> None:
         former = self._succession.serving
         try:
             reader = self._readers.reader(bundle, self._readers.load(bundle), former)
-        except (StationError, RuntimeError) as error:  # RuntimeError: the device has no memory for two
-            self._refuse(bundle, error)
+        except TROUBLE as error:
+            if passes(error, bundle):
+                self._try_later(bundle, error)
+            else:
+                self._refuse(bundle, error)
             return
         self._succession.follow(reader)
         self._unprepared = self._fastest
+        self._later = None
         self._problems.tell("models", None)
         log.info("%s is in service, %s was until now", reader.ages.card.version, former.ages.card.version)
         self.changed()
 
+    def _try_later(self, bundle: Path, error: Exception) -> None:
+        failures = 1 + (self._later.failures if self._later else 0)
+        self._later = _Later(bundle, failures, time.monotonic() + pause_s(failures))
+        goes_on = f"{self._succession.serving.ages.card.version} goes on, and it is tried again"
+        self._problems.tell("models", f"{bundle.name} cannot be taken up just now: {error}; {goes_on}")
+
     def _refuse(self, bundle: Path, error: Exception) -> None:
-        self._unfit, serving = bundle, self._succession.serving
+        self._unfit, self._later, serving = bundle, None, self._succession.serving
         why = f"the running station cannot use {bundle.name}: {error}"
         self._problems.tell("models", f"{why}; {serving.ages.card.version} goes on")
         try:
@@ -111,6 +142,6 @@ class Handover:
                     now = self._clock()
                     promotions.reconcile(self._place, now)
                     promotions.change(self._place, serving.bundle, Kind.ROLLBACK, By.STATION, why, now)
-        except StationError as problem:
+        except (StationError, OSError) as problem:
             log.error("the link is left as it is: %s", problem)
         self.changed()

@@ -33,7 +33,7 @@ class Coverage:
     """Shares, 0 to 1; None where there is nothing yet."""
 
     interval: float | None
-    """Of the estimates, those whose interval is known: the model had enough calibration animals."""
+    """Of the estimates of the model in service, those whose interval is known: it had enough calibration animals."""
     time: float | None
     """Of the observed frames, those with a believable capture time: the others are left out of ages by date."""
 
@@ -101,6 +101,7 @@ class Health:
     """By reason."""
     refused: tuple[Refused, ...]
     estimates: int
+    """Of the model in service, one a face; a new one begins at none and looks at the faces of before in spare time."""
     images_per_s: float
     """Over the last five minutes."""
     coverage: Coverage

@@ -106,6 +106,11 @@ def made(db: Database, days: Iterable[date]) -> set[date]:
     return {date.fromisoformat(day) for (day,) in rows}
 
 
+def all_made(db: Database) -> set[date]:
+    """Every night whose census was made."""
+    return {date.fromisoformat(day) for (day,) in db.execute("SELECT day FROM nights").fetchall()}
+
+
 def make(file: Path, day: date, now: datetime) -> None:
     """A night's census lies in its folder and in the ledger.  Raises `StoreError`."""
     with schema.beside(file) as db:

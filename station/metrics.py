@@ -61,7 +61,9 @@ def _pictures(found: Checkup) -> Iterator[Metric]:
     clocks = _sums([c for c in frames if c.clock], "camera", "clock")
     yield _gauge("frame_times", "Observed frames by what their capture time is worth.", ("camera", "clock"), clocks)
     made = [((c.model, "known" if c.interval_known else "unknown"), c.n) for c in found.estimates]
-    yield _gauge("estimates", "Estimates in the ledger.", ("model", "interval"), made)
+    by_model = "Estimates in the ledger; a face has one of each model that has read it."
+    yield _gauge("estimates", by_model, ("model", "interval"), made)
+    yield _gauge("current_estimates", "Those of the model in service.", (), [((), health.estimates)])
     yield _gauge("images_per_second", "Done in the last five minutes.", (), [((), health.images_per_s)])
     shares = {"interval": health.coverage.interval, "time": health.coverage.time}
     known = [((of,), share) for of, share in shares.items() if share is not None]

@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from station import promotions, schema
-from station.bundles import CARD, BundleError, Card, read_card, writing
+from station.bundles import CARD, BundleError, Card, card_alone, is_cleared, read_card, writing
 from station.finder_card import refuse_foreign
 from station.history import reading
 from station.promotions import By, Change, Kind, Place, PromotionError
@@ -42,6 +42,8 @@ class Bundle:
     """How it came into service last; None: it never was."""
     gate: str = ""
     """What the gate said of it; empty: it was not asked."""
+    cleared: bool = False
+    """Only its card and what the gate said are left."""
 
 
 def models_folder(settings: Settings) -> Path:
@@ -258,8 +260,10 @@ def _sound(settings: Settings, bundle: Path) -> bool:
 
 def _bundle(where: Place, path: Path, serving: Path | None, done: list[Change]) -> Bundle:
     its = next((one for one in reversed(done) if one.bundle == where.told(path)), None)
+    cleared = is_cleared(path)
     try:
-        return Bundle(path, read_card(path), "", path == serving, its, _gate(path))
+        card = card_alone(path) if cleared else read_card(path)
+        return Bundle(path, card, "", path == serving, its, _gate(path), cleared)
     except BundleError as error:
         return Bundle(path, None, str(error), path == serving, its)
 
@@ -276,8 +280,9 @@ def _named(where: Place, bundle: Path) -> Path:
     beside = where.folder / bundle
     if not bundle.is_dir() and len(bundle.parts) == 1 and not beside.is_dir():
         for card in sorted(where.folder.glob(f"*/{CARD}")):
-            if not card.parent.is_symlink() and read_card(card.parent).version == str(bundle):
-                return card.parent
+            with suppress(BundleError):  # of a finder, or torn: `station models` tells it
+                if not card.parent.is_symlink() and card_alone(card.parent).version == str(bundle):
+                    return card.parent
     return bundle if bundle.is_dir() else beside
 
 

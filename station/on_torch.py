@@ -50,14 +50,18 @@ class Program:
     """A bundle's exported program on a device, and the forms that it can be given there."""
 
     def __init__(self, file: Path, device: str) -> None:
-        """Loads it.  Raises `BundleError`."""
+        """Loads it.  Raises `BundleError`, or `NoMemory` where the device has none left for it."""
         self.device = torch.device(_device(device))
         try:
             self.exported = torch.export.load(file)
             module = self.exported.module()
         except Exception as error:  # whatever the unpickling of a damaged file raises
             raise BundleError(f"{file} cannot be loaded: {type(error).__name__}: {error}") from error
-        self._module = module.to(self.device)
+        try:
+            self._module = module.to(self.device)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise NoMemory(str(error)) from error
 
     def as_exported(self) -> Form:
         """The program as it is."""

@@ -72,6 +72,8 @@ class Running:
         form = self.form
         try:
             return form(pictures)
+        except NoMemory:
+            raise
         except RuntimeError as error:
             if form is self._exported:
                 raise

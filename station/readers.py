@@ -41,11 +41,11 @@ class Readers:
 
     def reader(self, bundle: Path, ages: Ages, former: Reader | None = None) -> Reader:
         """Of a loaded bundle, noted in the ledger; who knows the same embedding as the `former` goes on knowing it."""
-        self._store.use_model(ages.card, self._clock())
         identity = ages.card.identity
-        if former and identity and former.ages.card.identity == identity:
-            return Reader(bundle, ages, former.recognise)
-        return Reader(bundle, ages, self._recognise(ages))
+        same = former if former and identity and former.ages.card.identity == identity else None
+        reader = Reader(bundle, ages, same.recognise if same else self._recognise(ages))
+        self._store.use_model(ages.card, self._clock())  # last: what fails before leaves the former in service
+        return reader
 
     def load(self, bundle: Path) -> Ages:
         """Raises `BundleError`, also where the finders in use look for another species, or `SpeciesError`."""

@@ -9,7 +9,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-from station import numbering, settings
+from station import numbering, settings, takealong
 from station.backup import CONFIGURATION, DATABASE, SPECIES, BackupError, Manifest, scratch_folder, unpack
 from station.copies import beside, settle
 from station.durable import sync
@@ -20,7 +20,7 @@ ASIDE = ".before-restore"
 
 
 def restore(archive: Path, config: Path) -> tuple[Manifest, Settings]:
-    """Puts a backup's database, bundle, configuration and pictures into place.
+    """Puts a backup's database, bundle, finders, manifests, configuration and pictures into place.
 
     What stood there is kept beside it, named `….before-restore`.  Raises `StationError`, and then nothing is
     changed, where the backup is damaged, made by a newer station, or where the station runs.
@@ -60,6 +60,7 @@ def _put_back(unpacked: Path, read: Settings, config: Path, manifest: Manifest) 
     home = _made(read.station.database.parent)
     if manifest.bundle:
         _bundle(unpacked / "bundle", read.station.bundle, manifest)
+    _named(unpacked, read, manifest)
     for name, modified_ns in manifest.modified_ns.items():
         os.utime(unpacked / name, ns=(modified_ns, modified_ns))
         _exchange(unpacked / name, read.mqtt.spool.absolute() / name.removeprefix("spool/"), home)
@@ -83,27 +84,46 @@ def _exchange(file: Path, target: Path, owner: Path) -> None:
     sync(target.parent)
 
 
+def _named(unpacked: Path, read: Settings, manifest: Manifest) -> None:
+    """What the configuration names, where it now names it; of an older backup there is none."""
+    for name, folder in zip(manifest.finders, takealong.finders(read), strict=False):
+        if name:
+            _folder(unpacked / name, folder, manifest.below(name))
+            sync(folder.parent)
+    for name, file in zip(manifest.base, read.retraining.base, strict=False):
+        if name and not (file.is_file() and _digest(file) == manifest.files[name]):
+            _exchange(unpacked / name, file, read.station.database.parent)
+
+
 def _bundle(unpacked: Path, place: Path, manifest: Manifest) -> None:
     folder = place.parent / manifest.bundle if manifest.linked else place
-    _made(folder.parent)
-    if not _same(folder, manifest.bundle_files()):
-        staged = folder.with_name(f".{folder.name}.restoring")
-        shutil.rmtree(staged, ignore_errors=True)
-        shutil.copytree(unpacked, staged)
-        for made in (staged, *staged.rglob("*")):
-            made.chmod(0o755 if made.is_dir() else 0o644)
-            _belongs(made, folder.parent)
-        if folder.exists():
-            old = folder.with_name(folder.name + ASIDE)
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        staged.rename(folder)
+    _folder(unpacked, folder, manifest.below("bundle"))
     if manifest.linked:
         link = place.with_name(f".{place.name}.restoring")
         link.unlink(missing_ok=True)
         link.symlink_to(manifest.bundle)
         link.replace(place)
     sync(place.parent)
+
+
+def _folder(unpacked: Path, folder: Path, files: dict[str, str]) -> None:
+    """Puts a bundle's folder in place by rename; one with other files is kept aside."""
+    _made(folder.parent)
+    if _same(folder, files):
+        return
+    staged = folder.with_name(f".{folder.name}.restoring")
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(unpacked, staged)
+    for made in (staged, *staged.rglob("*")):
+        made.chmod(0o755 if made.is_dir() else 0o644)
+        _belongs(made, folder.parent)
+    if folder.exists() or folder.is_symlink():
+        old = folder.with_name(folder.name + ASIDE)
+        if old.is_symlink():
+            old.unlink()
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    staged.rename(folder)
 
 
 def _same(folder: Path, files: dict[str, str]) -> bool:

@@ -94,6 +94,13 @@ class Vitals:
     """Reason, camera or nothing, and how many messages."""
     taken_back: TakenBack | None = None
     """The newest change of the model in service, if it was no person's and went back."""
+    serving: str | None = None
+    """The version that is in service; None: none is known."""
+
+    @property
+    def current(self) -> tuple[EstimateCount, ...]:
+        """Estimates of the model in service: of a face that several models have read, one counts."""
+        return tuple(one for one in self.estimates if self.serving in (one.model, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,15 @@ def vitals(db: Database, now: datetime, places: Sequence[Path] = ()) -> Vitals:
         _daemon(db),
         tuple(db.execute("SELECT reason, camera, messages FROM refusals ORDER BY 1, 2").fetchall()),
         _taken_back(db),
+        _serving(db),
     )
+
+
+def _serving(db: Database) -> str | None:
+    if "services" not in db.table_names():  # of an older station
+        return None
+    row = db.execute("SELECT model FROM services ORDER BY id DESC LIMIT 1").fetchone()
+    return str(row[0]) if row else None
 
 
 def _taken_back(db: Database) -> TakenBack | None:

@@ -65,6 +65,7 @@ ROOMS = {
         "station/store.py",
         "station/history.py",
         "station/shortage.py",
+        "station/passing.py",
     },
     "pydantic": {"station/settings.py", "station/sections", "station/messages.py", "station/replay.py"},
     "prometheus_client": {"station/metrics.py"},

@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 Row = dict[str, Any]
 COLUMNS = (
     "bundle", "version", "in_service", "since", "by", "why", "error_years", "error_low_years", "error_high_years",
-    "individuals", "faces", "created_at", "gate", "problem",
+    "individuals", "faces", "created_at", "gate", "problem", "cleared",
 )  # fmt: skip
 CHANGES = ("at", "kind", "version", "previous", "by", "why", "settled_at", "verdict")
 
@@ -43,7 +43,8 @@ def _error(row: Mapping[str, Any]) -> str:
 def _service(row: Mapping[str, Any]) -> str:
     if row["in_service"]:
         return f"since {row['since'][:16].replace('T', ' ')} UTC, by {row['by']}" if row["since"] else "yes"
-    return f"was, from {row['since'][:10]}" if row["since"] else ""
+    was = f"was, from {row['since'][:10]}" if row["since"] else ""
+    return ", ".join(part for part in (was, "cleared" if row["cleared"] else "") if part)
 
 
 SHOWN = {
@@ -160,6 +161,7 @@ def _row(one: Bundle) -> Row:
         "created_at": card.created_at if card else None,
         "gate": one.gate,
         "problem": one.problem,
+        "cleared": one.cleared,
     }
 
 

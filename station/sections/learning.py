@@ -76,3 +76,9 @@ class Models(Section):
     watch_speed: float = Field(
         0.8, ge=0, le=1, description="share of the former model's images/s below which a self-check counts against it"
     )
+    kept: int = Field(
+        5,
+        ge=0,
+        description="so many of the newest retrained bundles stay whole; of older ones that nothing needs, retention "
+        "leaves the card and the gate's words",
+    )

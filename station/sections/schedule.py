@@ -26,7 +26,9 @@ class Schedule(Section):
     selfcheck: str = Field("weekly on Sunday at 03:00", description="the box's speed, against its baseline")
     retraining: str = Field("never", description="a new model from what people confirmed, if it passes the gate")
     backup: str = Field("never", description="database, bundle and configuration in one file")
-    retention: str = Field("never", description="old pictures of the spool go; those of camera folders never do")
+    retention: str = Field(
+        "never", description="old spooled pictures, models and census folders go; camera folders are never touched"
+    )
     census_into: Path | None = Field(
         None, description="a folder in which each night gets one of its own; none: census, beside the database"
     )
@@ -36,6 +38,11 @@ class Schedule(Section):
     backups_kept: int = Field(7, ge=1, description="so many of the newest scheduled backups stay")
     spool_days: int = Field(
         365, ge=1, description="days after which a recorded picture of the spool goes, unless something rests on it"
+    )
+    nights_kept: int = Field(
+        400,
+        ge=1,
+        description="so many of the newest nights' census folders stay, and the first of each month for good",
     )
     retries: int = Field(2, ge=0, le=10, description="how often a job that failed is tried again before it is reported")
     retry_after_min: float = Field(10, gt=0, description="minutes before the first of them, doubled each time")

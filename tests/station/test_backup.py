@@ -20,6 +20,7 @@ from station import daemon, settings
 from station.backup import BackupError, backup, unpack
 from station.copies import problems
 from station.domain import Lane
+from station.finder_card import read_finder_card
 from station.restore import restore
 from station.schema import StoreError
 from station.store import Candidate, Store
@@ -91,6 +92,62 @@ def test_a_backup_comes_back_in_another_place_whole_and_goes_on(hut: Path, tmp_p
     with daemon.composed(settings.load(hut / "station.toml"), lambda: NOW) as composed:
         list(composed.scan())
     assert rows(hut / "station.db", "SELECT count(*) FROM frames WHERE outcome = 'observed'") == [(6,)]
+
+
+def with_finder(hut: Path, discs: Path) -> None:
+    """A finder named twice, of which one camera has its own, and a manifest beside its picture."""
+    for name in ("eyes", "ridge-eyes"):
+        shutil.copytree(discs, hut / "models" / name)
+    (hut / "labels").mkdir()
+    (hut / "labels" / "cubs.csv").write_text("path,individual,age_years\nbao.jpg,bao,2\n")
+    (hut / "labels" / "bao.jpg").write_bytes(picture(9))
+    with (hut / "station.toml").open("a") as file:
+        file.write(
+            'faces = { finder = "models/ridge-eyes" }\n[faces]\nfinder = "models/eyes"\n'
+            '[cameras.den]\nfaces = { finder = "models/eyes" }\n'
+            '[retraining]\nbase = ["labels/cubs.csv", "labels/lost.csv"]\n'
+        )
+
+
+def test_a_restored_station_starts_with_its_finders_and_has_its_manifests(
+    hut: Path, discs: Path, tmp_path: Path
+) -> None:
+    with_finder(hut, discs)
+    archive = tmp_path / "b.tar.gz"
+    told = station("backup", archive, "--config", hut / "station.toml")
+    moved = tmp_path / "elsewhere" / "station.toml"
+    assert told.splitlines()[1:] == station("restore", archive, "--config", moved).splitlines()[1:]
+    assert "the pictures that they name are not" in told and "labels/lost.csv" in told
+    assert sorted(p.name for p in moved.parent.glob("labels/*")) == ["cubs.csv"]
+    read = settings.load(moved)
+    assert read.finders() == [moved.parent / "models" / "eyes", moved.parent / "models" / "ridge-eyes"]
+    (moved.parent / "pictures").mkdir()
+    with daemon.composed(read, lambda: NOW) as composed:
+        assert list(composed.scan())
+    with tarfile.open(archive) as tar:
+        assert [name for name in tar.getnames() if name.endswith("gate.pt2")] == [
+            "finders/0/gate.pt2", "finders/1/gate.pt2",
+        ]  # fmt: skip
+
+
+def test_another_finder_that_stands_there_is_kept_aside(hut: Path, discs: Path, tmp_path: Path) -> None:
+    with_finder(hut, discs)
+    backup(hut / "station.toml", tmp_path / "b.tar.gz", NOW)
+    (hut / "models" / "eyes" / "card.json").write_text("{}")
+    restore(tmp_path / "b.tar.gz", hut / "station.toml")
+    assert read_finder_card(hut / "models" / "eyes") == read_finder_card(discs)
+    assert (hut / "models" / "eyes.before-restore" / "card.json").read_text() == "{}"
+    assert not (hut / "models" / "ridge-eyes.before-restore").exists()
+
+
+def test_a_finder_that_is_missing_is_told_and_holds_no_backup_up(hut: Path, discs: Path, tmp_path: Path) -> None:
+    with_finder(hut, discs)
+    shutil.rmtree(hut / "models" / "eyes")
+    with (hut / "station.toml").open("a") as file:
+        file.write('[cameras.creek]\nfaces = { megadetector = "md.pt" }\n')
+    told = station("backup", tmp_path / "b.tar.gz", "--config", hut / "station.toml")
+    assert told.count("models/eyes is not in it, for there is no such bundle: a restored station does not start") == 1
+    assert "MegaDetector's weights are not in it" in told
 
 
 def test_no_secret_is_in_it(hut: Path, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from station import history, schema, settings
+from station import entries, history, schema, settings
 from station.checkup import Live, checkup, examine
 from station.counts import recount
-from station.domain import Away, Duplicate, Frame, Lane, Message, Outcome, Reason, Rejection
+from station.domain import Away, Duplicate, Estimate, Frame, Lane, Message, Outcome, Reason, Rejection
 from station.flow import Doorbell
 from station.health import Health, Refused
 from station.herald import Herald
@@ -22,9 +22,11 @@ from station.meter import FACES, Histogram, Meter
 from station.metrics import exposition
 from station.store import Store
 from station.succession import Looked
+from station.times import iso
 from station.vitals import vitals
 from tests.benchmarks.health import before_health, fill
 from tests.frames import candidate, observed, take
+from tests.tiny import card
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -120,6 +122,19 @@ def test_no_look_reads_the_frames_from_end_to_end(file: Path, store: Store) -> N
     grows = [plan for plan in plans if any(name in plan for name in ("frames", "faces", "arrivals"))]
     assert len(grows) >= 5
     assert not [plan for plan in grows if plan.startswith("SCAN")]
+
+
+def test_a_face_that_two_models_have_read_is_counted_once(file: Path, store: Store) -> None:
+    store.admit([candidate(i) for i in range(2)], NOW)
+    store.record([observed(one, str(one.id), 4.0) for one in take(store, 2)], NOW)
+    before = report(configured(file)).estimates
+    store.use_model(card(version="newer"), NOW)
+    begun = report(configured(file)).estimates
+    with store.writing() as db:
+        for face in (1, 2):
+            entries.rescore(db, [(face, Estimate(3.0, 1.0, 2.0, 4.0, None, "newer"))], iso(NOW))
+    after = report(configured(file))
+    assert (before, begun, after.estimates, after.coverage.interval) == (2, 0, 2, 1.0)
 
 
 def test_the_report_tells_what_is_there(file: Path, store: Store) -> None:

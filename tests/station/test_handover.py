@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,15 @@ import pytest
 
 from station import daemon, models, settings
 from station.ages import Ages
+from station.bundles import BundleError
 from station.daemon import Station
 from station.domain import WHOLE, CaptureTime, Duplicate, Face, Facts, Frame, Lane, Observed, Portraits, TimeSource
+from station.golden import NoMemory
+from station.handover import Handover
+from station.passing import passes, pause_s
 from station.settings import Settings
+from station.shortage import FullError
+from station.species import SpeciesError
 from station.store import Candidate
 from station.succession import Looked, Reader, Succession
 from station.systemd import Service
@@ -164,6 +172,97 @@ def test_a_bundle_that_is_unfit_is_not_taken_up_and_the_link_is_put_back(
     newest = models.history(box)[-1]
     assert (newest.by, newest.version) == ("station", "first")
     assert "first goes on" in caplog.text
+
+
+def by_hand(box: Settings, station: Station) -> Handover:
+    """That steps when it is told to, and does not wait for whoever writes."""
+    with station.store.writing() as db:
+        db.execute("PRAGMA busy_timeout = 0")
+    return daemon._handover(box, station)
+
+
+def taken_up(handover: Handover, station: Station, version: str) -> bool:
+    def stepped() -> bool:
+        handover._step()
+        return station.succession.serving.ages.card.version == version
+
+    return until(stepped)
+
+
+def test_while_the_database_is_locked_a_promotion_waits_and_is_not_undone(box: Settings) -> None:
+    with daemon.composed(box, now) as station:
+        handover = by_hand(box, station)
+        models.promote(box, Path("second"), "person", "better", now())
+        with closing(sqlite3.connect(box.station.database)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            handover._step()
+        assert station.ages.card.version == "first"
+        told = station.problems.current()[0]
+        assert "second cannot be taken up just now: database is locked; first goes on, and it is tried again" in told
+        assert taken_up(handover, station, "second")
+        assert station.problems.current() == ()
+    assert [change.version for change in models.history(box)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("file", ["card.json", "golden.npz", "program.pt2"])
+def test_while_a_disk_gives_no_answer_the_former_model_goes_on_and_no_picture_is_lost(box: Settings, file: str) -> None:
+    mute = box.station.bundle.parent / "second" / file
+    sound = mute.rename(mute.with_name("sound"))
+    mute.symlink_to("/proc/self/mem")  # whose first byte cannot be read: EIO
+    with running(box) as station:
+        lead(box.station.bundle, "second")
+        assert until(lambda: any("second cannot be taken up just now" in one for one in station.problems.current()))
+        put(box, "a", picture(100))
+        assert estimated(box, "first", 1)
+        assert models.in_service(box).name == "second"
+        sound.replace(mute)
+        assert estimated(box, "second", 1)
+        assert station.problems.current() == ()
+
+
+def test_a_promotion_that_cannot_be_taken_up_can_still_be_taken_back(box: Settings) -> None:
+    golden = box.station.bundle.parent / "second" / "golden.npz"
+    golden.unlink()
+    golden.symlink_to("/proc/self/mem")
+    with daemon.composed(box, now) as station:
+        handover = daemon._handover(box, station)
+        lead(box.station.bundle, "second")
+        handover._step()
+        assert station.problems.current()
+        lead(box.station.bundle, "first")
+        handover._step()
+        assert station.problems.current() == ()
+
+
+def caused(cause: Exception) -> BundleError:
+    error = BundleError("it cannot be read")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoMemory("for two"), caused(NoMemory("for two")), caused(OSError(errno.EMFILE, "too many open files")),
+        OSError(errno.ENOSPC, "full"), MemoryError(), FullError("full"),
+    ],
+)  # fmt: skip
+def test_trouble_that_passes_is_none_of_the_bundle(error: Exception, made: Path) -> None:
+    assert passes(error, made / "first")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BundleError("golden"), SpeciesError("none"), RuntimeError("no such operation"), caused(KeyError("x")),
+     caused(FileNotFoundError(errno.ENOENT, "gone"))],
+)  # fmt: skip
+def test_what_is_wrong_with_a_bundle_stays_wrong(error: Exception, made: Path) -> None:
+    assert not passes(error, made / "first")
+
+
+def test_pauses_grow_to_a_limit() -> None:
+    pauses = [pause_s(failures) for failures in (1, 2, 3, 10, 11, 5000)]
+    assert pauses == [1, 2, 4, 512, 600, 600]
 
 
 def test_a_start_with_a_bundle_that_is_broken_takes_the_one_of_before(box: Settings) -> None:
