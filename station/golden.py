@@ -52,8 +52,8 @@ class Golden(Protocol):
 
 
 def repeated(inputs: Pixels, size: int) -> Pixels:
-    """So many pictures, the same again and again: uint8 `size` x 3 x S x S."""
-    return np.take(inputs, np.arange(size) % len(inputs), axis=0)
+    """So many pictures, the same again and again: uint8 `size` x 3 x S x S, in memory as crops of pictures lie."""
+    return np.take(inputs.transpose(0, 2, 3, 1), np.arange(size) % len(inputs), axis=0).transpose(0, 3, 1, 2)
 
 
 def arrays(bundle: Path, *names: str) -> list[Floats]:

@@ -91,16 +91,22 @@ class _Streams:
 
     def __init__(self, file: Path, precision: str) -> None:
         import openvino  # noqa: PLC0415
+        from openvino.preprocess import PrePostProcessor  # noqa: PLC0415
 
+        core = openvino.Core()
+        taking = PrePostProcessor(core.read_model(file))  # pictures as they lie in memory: a colour beside the other
+        taking.input().tensor().set_layout(openvino.Layout("NHWC"))
+        taking.input().model().set_layout(openvino.Layout("NCHW"))
         how = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
-        program: Any = openvino.Core().compile_model(file, "CPU", how)
+        program: Any = core.compile_model(taking.build(), "CPU", how)
         count = 2 * int(program.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._outputs = range(len(program.outputs))
         self._requests = [program.create_infer_request() for _ in range(count)]
 
     def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
         """As `Form` says."""
-        whole = np.ascontiguousarray(pictures)  # stays until all is read: the requests share its memory
+        # stays until all is read: the requests share its memory
+        whole = np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
         parts = np.array_split(whole, min(len(whole), len(self._requests)))
         busy = self._requests[: len(parts)]
         for request, part in zip(busy, parts, strict=True):
