@@ -82,10 +82,12 @@ def buffered(source: Iterable[A], depth: int = 1, name: str = "buffered") -> Ite
     return iter(Buffer(source, depth, name))
 
 
-def parallel(work: Callable[[A], B], source: Iterable[A], workers: int, name: str = "parallel") -> Iterator[B]:
-    """`map(work, source)` on a pool of threads, in order, a bounded way ahead."""
+def parallel(
+    work: Callable[[A], B], source: Iterable[A], workers: int, name: str = "parallel", depth: int = 0
+) -> Iterator[B]:
+    """`map(work, source)` on a pool of threads, in order, `depth` items ahead, by default twice as many as threads."""
     with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
-        for future in buffered((pool.submit(work, item) for item in source), depth=2 * workers, name=name):
+        for future in buffered((pool.submit(work, item) for item in source), depth or 2 * workers, name):
             yield future.result()
 
 

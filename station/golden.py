@@ -26,7 +26,7 @@ class Form(Protocol):
     def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
         """What the program gives for pictures uint8 N x 3 x S x S: its outputs, each of length N.
 
-        Raises `NoMemory` where the device has none left.
+        May be called from two threads at a time.  Raises `NoMemory` where the device has none left.
         """
         ...
 

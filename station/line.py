@@ -1,6 +1,6 @@
 """The Line: what happens to a frame, in order.  Daemon and scan use it alike.
 
-    ledger -> look (threads) -> batch -> ages (one thread, the device) -> recognise -> ledger
+    ledger -> look (threads) -> batch -> ages (two batches at a time) -> recognise -> ledger
 
 In between there is only memory, which may be lost at any moment: the ledger holds both ends.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from station.bundles import Card
 from station.domain import Duplicate, Facts, Frame, Outcome, Portraits, Reason, Rejection
 from station.faces import Finder, Judge, as_found
-from station.flow import Doorbell, batched, buffered, parallel
+from station.flow import Doorbell, batched, parallel
 from station.meter import Meter
 from station.pictures import BadPicture, Picture
 from station.store import Store
@@ -131,7 +131,7 @@ def line(
     frames = store.pending(bell)
     portraits = parallel(meter.looking(look), frames, pace.workers, name="look")
     batches = batched(portraits, pace.batch_faces, pace.linger_s, size=_faces)
-    for parts in buffered(map(meter.reading(succession.read), batches), 2, name="ages"):
+    for parts in parallel(meter.reading(succession.read), batches, 2, "ages", depth=1):
         with meter.stage("record"):
             outcomes = [outcome for part in parts for outcome in part.by.recognise(part.outcomes)]
             store.record(outcomes, clock())

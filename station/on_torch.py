@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,11 +28,14 @@ class OnTorch:
     ) -> None:  # fmt: skip
         self._module, self._device, self._low = module, device, low
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._alone = threading.Lock()
+        """Torch gives one batch all cores: two would be in each other's way."""
 
     def __call__(self, pictures: Pixels, /) -> tuple[Floats, ...]:
         """As `Form` says."""
         try:
-            with torch.inference_mode(), torch.autocast(self._device.type, self._low, enabled=self._low is not None):
+            low = torch.autocast(self._device.type, self._low, enabled=self._low is not None)
+            with self._alone, torch.inference_mode(), low:
                 given = self._module(self._on_device(pictures))
                 outputs = (given,) if isinstance(given, torch.Tensor) else given
                 return tuple(output.float().cpu().numpy() for output in outputs)

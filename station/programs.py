@@ -51,7 +51,7 @@ class Running:
         while done < len(pictures):
             part = pictures[done : done + self._limit]
             try:
-                with self.turns.turn():
+                with self.turns.turn(beside=True):
                     parts.append(self._once(part))
             except NoMemory as error:
                 self._halve(len(part), error)
@@ -62,7 +62,7 @@ class Running:
     def _halve(self, size: int, error: NoMemory) -> None:
         if size == 1:
             raise RuntimeError(f"{self.device} has no memory even for one {self._what}: {error}") from error
-        self._limit = size // 2
+        self._limit = min(self._limit, size // 2)
         log.warning(
             "%s has no memory for a batch of %d %ss; from now on %d at most",
             self.device, size, self._what, self._limit,

@@ -5,6 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    beside: bool
 
 
 class Turns:
@@ -12,23 +19,27 @@ class Turns:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._given = self._served = 0
+        self._line: list[_Turn] = []
+        """Who has it and, behind them, who waits."""
 
     def waiting(self) -> int:
         """How many wait for whoever has it."""
         with self._changed:
-            return max(0, self._given - self._served - 1)
+            return sum(not self._may(turn) for turn in self._line)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Waits for its turn and holds it for the block."""
+    def turn(self, beside: bool = False) -> Iterator[None]:
+        """Waits for its turn and holds it for the block: alone, or `beside` others who came to hold it so."""
+        mine = _Turn(beside)
         with self._changed:
-            mine = self._given
-            self._given += 1
-            self._changed.wait_for(lambda: self._served == mine)
+            self._line.append(mine)
+            self._changed.wait_for(lambda: self._may(mine))
         try:
             yield
         finally:
             with self._changed:
-                self._served += 1
+                self._line.remove(mine)
                 self._changed.notify_all()
+
+    def _may(self, turn: _Turn) -> bool:
+        return all(turn.beside and other.beside for other in takewhile(lambda other: other is not turn, self._line))

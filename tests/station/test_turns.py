@@ -34,3 +34,40 @@ def test_a_turn_ends_with_its_block_whatever_happens_there() -> None:
         pass
     with turns.turn():
         assert turns.waiting() == 0
+
+
+def test_who_shares_the_device_has_it_beside_others_and_never_beside_one_who_wants_it_alone() -> None:
+    turns, gate = Turns(), threading.Event()
+    began, together = list[str](), threading.Barrier(3)
+
+    def share(_: int) -> None:
+        with turns.turn(beside=True):
+            together.wait(10)
+            gate.wait(10)
+        began.append("shared")
+
+    def alone() -> None:
+        with turns.turn():
+            began.append("alone")
+
+    threads = [threading.Thread(target=share, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    together.wait(10)  # both have it
+    threads.append(threading.Thread(target=alone))
+    threads[-1].start()
+    assert until(lambda: turns.waiting() == 1)
+    threads.append(threading.Thread(target=lambda: began.append(_came(turns))))
+    threads[-1].start()
+    assert until(lambda: turns.waiting() == 2)  # who comes after one who wants it alone waits, though it would share
+    assert began == []
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(began) == ["alone", "last", "shared", "shared"]
+    assert began.index("alone") < began.index("last")
+
+
+def _came(turns: Turns) -> str:
+    with turns.turn(beside=True):
+        return "last"
