@@ -14,12 +14,14 @@ manifest.json    the last: names and SHA-256 of all others
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -178,7 +180,7 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda _
     folder.mkdir(mode=0o700)
     try:
         manifest, found = _unpack(archive, folder, wanted)
-    except (tarfile.TarError, EOFError, ValueError, TypeError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, TypeError, OSError) as error:
         raise BackupError(f"{archive} is not a station's backup, or is damaged: {error}") from error
     if manifest is None:
         raise BackupError(f"{archive} is not a station's backup, or was cut short: it has no {MANIFEST}")
@@ -195,7 +197,7 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda _
 
 def _unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> tuple[Manifest | None, dict[str, str]]:
     manifest, found = None, {}
-    with tarfile.open(archive, "r|gz") as tar:
+    with gzip.open(archive) as whole, tarfile.open(fileobj=whole, mode="r|") as tar:
         for member in tar:
             name = PurePosixPath(member.name)
             source = tar.extractfile(member)
@@ -205,6 +207,8 @@ def _unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> tuple
                 manifest = Manifest(**json.loads(source.read()))
             else:
                 found[member.name] = _copied(source, folder / name if wanted(member.name) else None)
+        while whole.read(BLOCK):  # to its end, where the checksum of the whole stands
+            pass
     return manifest, found
 
 

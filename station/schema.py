@@ -112,6 +112,8 @@ def open_database(file: Path, durable: bool = False) -> Database:
 
     `durable`: what is committed survives a power cut.
     """
+    if not file.exists():
+        _create(file)
     connection = sqlite3.connect(file, check_same_thread=False, timeout=PATIENCE_S)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -123,6 +125,19 @@ def open_database(file: Path, durable: bool = False) -> Database:
         connection.close()
         raise
     return db
+
+
+def _create(file: Path) -> None:
+    """A new database gets its name when it is whole: who reads meanwhile finds none, and never half of one."""
+    half = file.with_name(f".{file.name}.half")
+    try:
+        for stale in (half, *(file.with_name(f"{file.name}-{kind}") for kind in ("journal", "shm", "wal"))):
+            stale.unlink(missing_ok=True)
+        with closing(sqlite3.connect(half)) as connection:
+            migrations.apply(Database(connection))
+        half.replace(file)
+    except OSError as error:
+        raise StoreError(f"the database {file} cannot be made: {error}") from error
 
 
 def upgrade(file: Path) -> list[str]:

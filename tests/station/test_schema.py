@@ -19,6 +19,7 @@ from station.copies import problems
 from station.migrations import migrations
 from station.schema import StoreError
 from station.store import Store
+from tests.frames import candidate
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]
@@ -128,6 +129,38 @@ def test_names_that_faces_had_are_kept_as_what_the_path_said_or_as_words(tmp_pat
     assert all(row["provisional"] == 0 and row["merged_into"] is None for row in after["individuals"])
 
 
+def test_nobody_sees_half_of_a_new_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, seen = tmp_path / "station.db", []
+
+    class Watched:
+        pending, applied = migrations.pending, migrations.applied
+
+        @staticmethod
+        def apply(db: Database) -> None:
+            migrations.apply(db)
+            seen.append(file.exists())
+
+    monkeypatch.setattr("station.schema.migrations", Watched)
+    with Store(file, NOW):
+        assert seen[0] is False
+    with history.reading(file) as db:
+        assert not any(migrations.pending(db))
+
+
+def test_what_a_database_that_is_gone_left_behind_does_not_come_into_the_new_one(tmp_path: Path) -> None:
+    file = tmp_path / "station.db"
+    with Store(file, NOW) as store:
+        store.admit([candidate(1)], NOW)
+        shutil.copy(f"{file}-wal", tmp_path / "wal")
+    file.unlink()
+    shutil.copy(tmp_path / "wal", f"{file}-wal")
+    (tmp_path / ".station.db.half").write_bytes(b"cut off")
+    with Store(file, NOW) as store, store.asking() as db:
+        assert not list(db.query("SELECT id FROM frames"))
+        assert problems(file) == []
+    assert not (tmp_path / ".station.db.half").exists()
+
+
 def test_a_database_of_this_version_and_a_new_one_are_not_copied(tmp_path: Path) -> None:
     for _ in range(2):
         with Store(tmp_path / "station.db", NOW) as store:
@@ -177,6 +210,7 @@ from pathlib import Path
 from datetime import UTC, datetime
 from station.migrations import migrations
 from station.store import Store
+from tests.frames import candidate
 @migrations()
 def interrupted(db):
     db.execute("ALTER TABLE frames ADD COLUMN half TEXT")
